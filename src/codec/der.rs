@@ -1,0 +1,324 @@
+//! Strict DER (X.690), borrowed and without allocation.
+//!
+//! Definite lengths in their shortest form only; every length is checked against what is there before it is used.
+
+use bytes::BufMut;
+
+use crate::error::{InvalidMessage, InvalidMessageKind};
+
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const SEQUENCE: u8 = 0x30;
+
+/// `[number]`, constructed: an explicit tag.
+pub(crate) const fn context(number: u8) -> u8 {
+    0xa0 | number
+}
+
+/// Reads one structure's contents, field by field.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+    offset: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Over a whole message.
+    pub(crate) fn new(message: &'a [u8]) -> Self {
+        Self {
+            rest: message,
+            offset: 0,
+        }
+    }
+
+    /// What is left.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// The tag of the next value.
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// An error at the present position.
+    pub(crate) fn error(&self, field: &'static str, kind: InvalidMessageKind) -> InvalidMessage {
+        InvalidMessage::new(field, self.offset, kind)
+    }
+
+    /// The contents of the next value, which must have `tag`.
+    pub(crate) fn read(&mut self, tag: u8, field: &'static str) -> Result<Self, InvalidMessage> {
+        match self.peek() {
+            Some(found) if found == tag => {}
+            Some(_) => return Err(self.error(field, InvalidMessageKind::BadEncoding)),
+            None => return Err(self.error(field, InvalidMessageKind::MissingField)),
+        }
+        let header = header(self.rest)
+            .map_err(|kind| self.error(field, kind))?
+            .ok_or_else(|| self.error(field, InvalidMessageKind::Truncated))?;
+        let truncated = || InvalidMessage::new(field, self.offset, InvalidMessageKind::Truncated);
+        let contents = self.rest.get(header.size..).ok_or_else(truncated)?;
+        let (contents, rest) = contents
+            .split_at_checked(header.contents)
+            .ok_or_else(truncated)?;
+        let inner = Self {
+            rest: contents,
+            offset: self.offset.saturating_add(header.size),
+        };
+        self.offset = inner.offset.saturating_add(header.contents);
+        self.rest = rest;
+        Ok(inner)
+    }
+
+    /// As [`Self::read()`], where the value may be absent.
+    pub(crate) fn optional(
+        &mut self,
+        tag: u8,
+        field: &'static str,
+    ) -> Result<Option<Self>, InvalidMessage> {
+        if self.peek() == Some(tag) {
+            self.read(tag, field).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// The one value of type `tag` below the explicit tag `outer`.
+    pub(crate) fn explicit(
+        &mut self,
+        outer: u8,
+        tag: u8,
+        field: &'static str,
+    ) -> Result<Self, InvalidMessage> {
+        let mut wrapper = self.read(outer, field)?;
+        let inner = wrapper.read(tag, field)?;
+        wrapper.finish(field)?;
+        Ok(inner)
+    }
+
+    /// As [`Self::explicit()`], where the field may be absent.
+    pub(crate) fn optional_explicit(
+        &mut self,
+        outer: u8,
+        tag: u8,
+        field: &'static str,
+    ) -> Result<Option<Self>, InvalidMessage> {
+        if self.peek() == Some(outer) {
+            self.explicit(outer, tag, field).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// The contents as an unsigned number of 31 bits: DER's shortest form, not negative.
+    pub(crate) fn unsigned(self, field: &'static str) -> Result<u32, InvalidMessage> {
+        match *self.rest {
+            [] => Err(self.error(field, InvalidMessageKind::BadEncoding)),
+            [0, second, ..] if second < 0x80 => {
+                Err(self.error(field, InvalidMessageKind::BadEncoding))
+            }
+            [first, ..] if first >= 0x80 => Err(self.error(field, InvalidMessageKind::BadValue)),
+            ref digits if digits.len() <= 4 => Ok(digits
+                .iter()
+                .fold(0, |value, digit| value << 8 | u32::from(*digit))),
+            _ => Err(self.error(field, InvalidMessageKind::BadValue)),
+        }
+    }
+
+    /// Ends the structure: nothing may be left.
+    pub(crate) fn finish(self, field: &'static str) -> Result<(), InvalidMessage> {
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(self.error(field, InvalidMessageKind::TrailingData))
+        }
+    }
+}
+
+/// The lengths of a value's header and of its contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) size: usize,
+    pub(crate) contents: usize,
+}
+
+impl Header {
+    /// The length of the whole value.
+    pub(crate) fn total(self) -> usize {
+        self.size.saturating_add(self.contents)
+    }
+}
+
+/// The header at the front of `input`, or `None` where it is not whole yet.
+pub(crate) fn header(input: &[u8]) -> Result<Option<Header>, InvalidMessageKind> {
+    let Some((first, digits)) = input.get(1..).and_then(<[u8]>::split_first) else {
+        return Ok(None);
+    };
+    let count = match *first {
+        short @ ..0x80 => {
+            return Ok(Some(Header {
+                size: 2,
+                contents: usize::from(short),
+            }));
+        }
+        // X.690, 10.1: "The definite form of length encoding shall be used".
+        0x80 => return Err(InvalidMessageKind::BadEncoding),
+        count @ 0x81..=0x84 => usize::from(count & 0x7f),
+        _ => return Err(InvalidMessageKind::TooLarge),
+    };
+    let Some(digits) = digits.get(..count) else {
+        return Ok(None);
+    };
+    let contents = digits
+        .iter()
+        .fold(0_usize, |length, digit| length << 8 | usize::from(*digit));
+    // X.690, 10.1: "encoded in the minimum number of octets".
+    if digits.first() == Some(&0) || contents < 0x80 {
+        return Err(InvalidMessageKind::BadEncoding);
+    }
+    Ok(Some(Header {
+        size: count.saturating_add(2),
+        contents,
+    }))
+}
+
+/// The length of a value with `contents` octets of contents.
+pub(crate) const fn value_len(contents: usize) -> usize {
+    let digits = match contents {
+        0..=0x7f => 0,
+        0x80..=0xff => 1,
+        0x100..=0xffff => 2,
+        0x1_0000..=0xff_ffff => 3,
+        _ => 4,
+    };
+    contents.saturating_add(2 + digits)
+}
+
+/// The length of `[n] { value }`, for a value with `contents` octets of contents.
+pub(crate) const fn explicit_len(contents: usize) -> usize {
+    value_len(value_len(contents))
+}
+
+/// Appends a tag and a length.
+pub(crate) fn put_header(out: &mut impl BufMut, tag: u8, contents: usize) {
+    out.put_u8(tag);
+    if let Ok(short @ ..0x80) = u8::try_from(contents) {
+        out.put_u8(short);
+        return;
+    }
+    let digits = contents.to_be_bytes();
+    let zeros = digits.iter().take_while(|digit| **digit == 0).count();
+    let digits = digits.get(zeros..).unwrap_or_default();
+    out.put_u8(0x80 | u8::try_from(digits.len()).unwrap_or_default());
+    out.put_slice(digits);
+}
+
+/// Appends the headers of `[outer] { tag contents }`.
+pub(crate) fn put_explicit_header(out: &mut impl BufMut, outer: u8, tag: u8, contents: usize) {
+    put_header(out, outer, value_len(contents));
+    put_header(out, tag, contents);
+}
+
+/// Appends `[outer] { tag contents }`.
+pub(crate) fn put_explicit(out: &mut impl BufMut, outer: u8, tag: u8, contents: &[u8]) {
+    put_explicit_header(out, outer, tag, contents.len());
+    out.put_slice(contents);
+}
+
+/// The contents octets of a non-negative INTEGER, in their shortest form.
+pub(crate) fn unsigned_contents(value: u32, buffer: &mut [u8; 5]) -> &[u8] {
+    let [a, b, c, d] = value.to_be_bytes();
+    *buffer = [0, a, b, c, d];
+    let redundant = buffer
+        .windows(2)
+        .take_while(|pair| matches!(pair, [0, ..0x80]))
+        .count();
+    buffer.get(redundant..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_take_their_shortest_form() {
+        for (length, expected) in [
+            (0, &b"\x04\x00"[..]),
+            (127, b"\x04\x7f"),
+            (128, b"\x04\x81\x80"),
+            (256, b"\x04\x82\x01\x00"),
+            (65_536, b"\x04\x83\x01\x00\x00"),
+        ] {
+            let mut out = Vec::new();
+            put_header(&mut out, OCTET_STRING, length);
+            assert_eq!(out, expected);
+            assert_eq!(value_len(length), expected.len() + length);
+            let header = header(&out).unwrap().unwrap();
+            assert_eq!(header.total(), expected.len() + length);
+        }
+    }
+
+    #[test]
+    fn refuses_lengths_that_are_not_the_shortest() {
+        for bad in [
+            &b"\x04\x80"[..],
+            b"\x04\x81\x7f",
+            b"\x04\x82\x00\xff",
+            b"\x04\x83\x00\xff\xff",
+        ] {
+            assert_eq!(
+                header(bad),
+                Err(InvalidMessageKind::BadEncoding),
+                "{bad:x?}"
+            );
+        }
+        assert_eq!(
+            header(b"\x04\x85\x01\x00\x00\x00\x00"),
+            Err(InvalidMessageKind::TooLarge)
+        );
+    }
+
+    #[test]
+    fn waits_for_a_whole_header() {
+        for partial in [&b""[..], b"\x30", b"\x30\x82", b"\x30\x82\x01"] {
+            assert_eq!(header(partial), Ok(None), "{partial:x?}");
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_the_message_is_truncation() {
+        let error = Reader::new(b"\x30\x84\x7f\xff\xff\xff\x00")
+            .read(SEQUENCE, "X")
+            .unwrap_err();
+        assert_eq!(error.kind, InvalidMessageKind::Truncated);
+    }
+
+    #[test]
+    fn integers_are_in_their_shortest_form() {
+        let mut buffer = [0; 5];
+        for (value, expected) in [
+            (0, &b"\x00"[..]),
+            (6, b"\x06"),
+            (127, b"\x7f"),
+            (128, b"\x00\x80"),
+            (0x7fff_ffff, b"\x7f\xff\xff\xff"),
+            (0xc000_006d, b"\x00\xc0\x00\x00\x6d"),
+        ] {
+            assert_eq!(unsigned_contents(value, &mut buffer), expected);
+        }
+        for (contents, kind) in [
+            (&b""[..], InvalidMessageKind::BadEncoding),
+            (b"\x00\x06", InvalidMessageKind::BadEncoding),
+            (b"\xff", InvalidMessageKind::BadValue),
+            (b"\x01\x00\x00\x00\x00", InvalidMessageKind::BadValue),
+        ] {
+            let error = Reader::new(contents).unsigned("X").unwrap_err();
+            assert_eq!(error.kind, kind, "{contents:x?}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Whom a client logs on as, and what it hands over: `TSCredentials` (MS-CSSP, section 2.2.1.2).
+
+use std::sync::Arc;
+
+use crate::name::AccountName;
+use crate::secret::Secret;
+
+/// Whom a client logs on as, and what it delegates once the server has proved its key.
+///
+/// Cheap to clone: the parts are shared.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    account: AccountName,
+    logon: Arc<LogonSecret>,
+    delegated: Arc<TsCredentials>,
+}
+
+impl Credentials {
+    /// Logs on with a password, and delegates it.
+    pub fn password(account: AccountName, password: impl Into<Secret<str>>) -> Self {
+        let password = password.into();
+        let delegated =
+            TsPasswordCreds::new(account.domain(), account.user(), password.expose()).into();
+        Self {
+            account,
+            logon: Arc::new(LogonSecret::Password(password)),
+            delegated: Arc::new(delegated),
+        }
+    }
+
+    /// Logs on with an NT hash, `MD4(UTF-16LE(password))`, and delegates what the caller says.
+    pub fn nt_hash(account: AccountName, hash: Secret<[u8; 16]>, delegated: TsCredentials) -> Self {
+        Self {
+            account,
+            logon: Arc::new(LogonSecret::NtHash(hash)),
+            delegated: Arc::new(delegated),
+        }
+    }
+
+    /// Delegates something else than what the logon used.
+    #[must_use]
+    pub fn delegating(mut self, delegated: TsCredentials) -> Self {
+        self.delegated = Arc::new(delegated);
+        self
+    }
+
+    /// The account to log on.
+    pub fn account(&self) -> &AccountName {
+        &self.account
+    }
+
+    /// What proves the account.
+    pub fn logon(&self) -> &LogonSecret {
+        &self.logon
+    }
+
+    /// What the server receives.
+    pub fn delegated(&self) -> &TsCredentials {
+        &self.delegated
+    }
+}
+
+/// What proves an account.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LogonSecret {
+    /// A password.
+    Password(Secret<str>),
+    /// An NT hash.
+    NtHash(Secret<[u8; 16]>),
+}
+
+/// `TSCredentials`: what the server receives.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TsCredentials {
+    /// `credType` 1.
+    Password(TsPasswordCreds),
+}
+
+impl From<TsPasswordCreds> for TsCredentials {
+    fn from(credentials: TsPasswordCreds) -> Self {
+        Self::Password(credentials)
+    }
+}
+
+/// `TSPasswordCreds` (MS-CSSP, section 2.2.1.2.1).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct TsPasswordCreds {
+    /// `domainName`.
+    pub domain_name: Box<str>,
+    /// `userName`.
+    pub user_name: Box<str>,
+    /// `password`.
+    pub password: Secret<str>,
+}
+
+impl TsPasswordCreds {
+    /// From parts.
+    pub fn new(domain_name: &str, user_name: &str, password: impl Into<Secret<str>>) -> Self {
+        Self {
+            domain_name: domain_name.into(),
+            user_name: user_name.into(),
+            password: password.into(),
+        }
+    }
+}

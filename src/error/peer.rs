@@ -1,0 +1,89 @@
+/// A breach of the protocol by the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeerMisbehaved {
+    /// `TSRequest.version` changed between two messages (MS-CSSP, section 3.1.5).
+    #[error("its version changed from {from} to {to} during the exchange")]
+    ChangedVersion {
+        /// The version of its first message.
+        from: u32,
+        /// The version of the message at hand.
+        to: u32,
+    },
+    /// `clientNonce` changed between two messages.
+    #[error("its clientNonce changed during the exchange")]
+    ChangedClientNonce,
+    /// `authInfo` came before `pubKeyAuth` had verified, or beside another field.
+    #[error("authInfo came before pubKeyAuth was exchanged")]
+    EarlyAuthInfo,
+    /// `pubKeyAuth` came before the mechanism had finished.
+    #[error("pubKeyAuth came before authentication had finished")]
+    EarlyPubKeyAuth,
+    /// Version 5 or later needs `clientNonce` beside `pubKeyAuth` (MS-CSSP, section 3.1.5).
+    #[error("clientNonce is missing, which version 5 and later need beside pubKeyAuth")]
+    MissingClientNonce,
+    /// `authInfo` was due.
+    #[error("authInfo is missing")]
+    MissingAuthInfo,
+    /// `negoTokens` was due.
+    #[error("negoTokens is missing")]
+    MissingNegoToken,
+    /// `pubKeyAuth` was due.
+    #[error("pubKeyAuth is missing")]
+    MissingPubKeyAuth,
+    /// The initiator or acceptor owes a `mechListMIC` (RFC 4178, section 5).
+    #[error("its mechListMIC is missing")]
+    MissingMechListMic,
+    /// `errorCode` stands beside other data in a message to a server.
+    #[error("a client sent an errorCode")]
+    ErrorCodeFromClient,
+    /// A mechanism was selected that was not offered.
+    #[error("it selected a mechanism that was not offered")]
+    SelectedUnofferedMechanism,
+    /// The negotiation takes more rounds than any real one.
+    #[error("the negotiation takes too many rounds")]
+    TooManyRounds,
+    /// A token came after the mechanism had finished.
+    #[error("a token came after authentication had finished")]
+    UnexpectedNegoToken,
+    /// A token of another type than the one that is due.
+    #[error("a token of another type than the one that is due")]
+    UnexpectedTokenType,
+    /// `pubKeyAuth` came back as it was sent.
+    #[error("pubKeyAuth came back as it was sent")]
+    ReflectedPubKeyAuth,
+}
+
+/// No common ground with the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeerIncompatible {
+    /// No mechanism in common.
+    #[error("no mechanism in common: compare both ends' lists (NTLM, Kerberos)")]
+    NoCommonMechanism,
+    /// The peer refused every mechanism that we offered.
+    #[error("it refused every mechanism that we offered")]
+    MechanismsRejected,
+    /// The peer's version is below our minimum.
+    #[error(
+        "it speaks CredSSP version {peer}, and at least {minimum} is wanted: versions below 5 are open to \
+         CVE-2018-0886; update the peer, or lower min_version by name"
+    )]
+    VersionTooOld {
+        /// The peer's version.
+        peer: u32,
+        /// Our minimum.
+        minimum: u32,
+    },
+    /// NTLM without a feature that we insist on.
+    #[error("it does not offer {0} in NTLM, without which this crate does not use it")]
+    WeakNtlm(&'static str),
+    /// NTLM version 1 or LM responses.
+    #[error(
+        "it answered with NTLMv1 or LM, which are refused: set LmCompatibilityLevel to 3 or higher there"
+    )]
+    NtlmV1,
+    /// An anonymous or guest logon.
+    #[error("it logs on as anonymous or guest, which has no credentials to delegate")]
+    Anonymous,
+}
