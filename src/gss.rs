@@ -198,9 +198,13 @@ pub trait SecurityContext: Send {
     /// Which mechanism this is.
     fn mechanism(&self) -> Mechanism;
 
+    /// By how many octets [`Self::wrap_in_place()`] lengthens a message, at most.
+    fn wrap_overhead(&self) -> usize;
+
     /// Encrypts and signs `message` in place: it holds the plaintext before, and the token after.
     ///
-    /// Grows `message` by the size of the signature; does not allocate where its capacity suffices.
+    /// Does not allocate where the message's capacity suffices for the overhead: a caller who seals a secret reserves
+    /// it first, so that no copy of the plaintext stays behind.
     ///
     /// # Errors
     /// Where the sequence numbers are used up.
@@ -248,7 +252,7 @@ pub trait SecurityContext: Send {
     }
 
     /// Takes the token that came beside the peer's first protected message, or after the last token was sent;
-    /// `None` where there was none. Called once, before the context verifies anything from the peer.
+    /// `None` where there was none. Called before the context verifies the peer's message.
     ///
     /// # Errors
     /// Where the negotiation still needs a token, or where one came that must not.

@@ -34,7 +34,7 @@ pub enum PeerMisbehaved {
     /// The initiator or acceptor owes a `mechListMIC` (RFC 4178, section 5).
     #[error("its mechListMIC is missing")]
     MissingMechListMic,
-    /// `errorCode` stands beside other data in a message to a server.
+    /// A client sent an `errorCode`, which only a server has.
     #[error("a client sent an errorCode")]
     ErrorCodeFromClient,
     /// A mechanism was selected that was not offered.
@@ -43,6 +43,9 @@ pub enum PeerMisbehaved {
     /// The negotiation takes more rounds than any real one.
     #[error("the negotiation takes too many rounds")]
     TooManyRounds,
+    /// A second `pubKeyAuth`.
+    #[error("pubKeyAuth came a second time")]
+    UnexpectedPubKeyAuth,
     /// A token came after the mechanism had finished.
     #[error("a token came after authentication had finished")]
     UnexpectedNegoToken,
