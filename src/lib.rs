@@ -12,6 +12,7 @@ pub mod mechanism;
 pub mod name;
 pub mod proof;
 pub mod secret;
+pub mod ts_request;
 
 pub use account::Account;
 pub use credentials::Credentials;

@@ -115,17 +115,30 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The contents as an unsigned number of 31 bits: DER's shortest form, not negative.
+    /// The contents of an INTEGER from 0 to 2³² - 1.
     pub(crate) fn unsigned(self, field: &'static str) -> Result<u32, InvalidMessage> {
+        if self.peek().is_some_and(|first| first >= 0x80) {
+            return Err(self.error(field, InvalidMessageKind::BadValue));
+        }
+        self.integer(field)
+    }
+
+    /// The contents of an INTEGER from -2³¹ to 2³² - 1, as 32 bits: whether they had a sign is left to the reader.
+    pub(crate) fn integer(self, field: &'static str) -> Result<u32, InvalidMessage> {
         match *self.rest {
-            [] => Err(self.error(field, InvalidMessageKind::BadEncoding)),
-            [0, second, ..] if second < 0x80 => {
+            // X.690, 8.3.2: "the bits of the first octet and bit 8 of the second octet shall not all be ones; and shall
+            // not all be zero".
+            [] | [0, ..0x80, ..] | [0xff, 0x80..=0xff, ..] => {
                 Err(self.error(field, InvalidMessageKind::BadEncoding))
             }
-            [first, ..] if first >= 0x80 => Err(self.error(field, InvalidMessageKind::BadValue)),
-            ref digits if digits.len() <= 4 => Ok(digits
-                .iter()
-                .fold(0, |value, digit| value << 8 | u32::from(*digit))),
+            [0, a, b, c, d] | [a, b, c, d] => Ok(u32::from_be_bytes([a, b, c, d])),
+            [first, ..] if self.rest.len() < 4 => {
+                let sign = if first < 0x80 { 0 } else { u32::MAX };
+                Ok(self
+                    .rest
+                    .iter()
+                    .fold(sign, |value, octet| value << 8 | u32::from(*octet)))
+            }
             _ => Err(self.error(field, InvalidMessageKind::BadValue)),
         }
     }
@@ -234,11 +247,22 @@ pub(crate) fn put_explicit(out: &mut impl BufMut, outer: u8, tag: u8, contents: 
 pub(crate) fn unsigned_contents(value: u32, buffer: &mut [u8; 5]) -> &[u8] {
     let [a, b, c, d] = value.to_be_bytes();
     *buffer = [0, a, b, c, d];
-    let redundant = buffer
+    shortest(buffer)
+}
+
+/// The contents octets of an INTEGER of 32 bits with a sign, in their shortest form.
+pub(crate) fn signed_contents(bits: u32, buffer: &mut [u8; 4]) -> &[u8] {
+    *buffer = bits.to_be_bytes();
+    shortest(buffer)
+}
+
+/// Drops the octets that only repeat the sign (X.690, 8.3.2).
+fn shortest(contents: &[u8]) -> &[u8] {
+    let redundant = contents
         .windows(2)
-        .take_while(|pair| matches!(pair, [0, ..0x80]))
+        .take_while(|pair| matches!(pair, [0, ..0x80] | [0xff, 0x80..=0xff]))
         .count();
-    buffer.get(redundant..).unwrap_or_default()
+    contents.get(redundant..).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -310,6 +334,7 @@ mod tests {
             (0xc000_006d, b"\x00\xc0\x00\x00\x6d"),
         ] {
             assert_eq!(unsigned_contents(value, &mut buffer), expected);
+            assert_eq!(Reader::new(expected).unsigned("X"), Ok(value));
         }
         for (contents, kind) in [
             (&b""[..], InvalidMessageKind::BadEncoding),
@@ -318,6 +343,35 @@ mod tests {
             (b"\x01\x00\x00\x00\x00", InvalidMessageKind::BadValue),
         ] {
             let error = Reader::new(contents).unsigned("X").unwrap_err();
+            assert_eq!(error.kind, kind, "{contents:x?}");
+        }
+    }
+
+    #[test]
+    fn integers_with_a_sign_keep_their_32_bits() {
+        let mut buffer = [0; 4];
+        for (bits, expected) in [
+            (0, &b"\x00"[..]),
+            (5, b"\x05"),
+            (0x80, b"\x00\x80"),
+            (0xffff_ff80, b"\x80"),
+            (0xffff_fffe, b"\xfe"),
+            (0xff7f_ffff, b"\xff\x7f\xff\xff"),
+            (0xc000_006d, b"\xc0\x00\x00\x6d"),
+        ] {
+            assert_eq!(signed_contents(bits, &mut buffer), expected);
+            assert_eq!(Reader::new(expected).integer("X"), Ok(bits));
+        }
+        for (contents, kind) in [
+            (&b""[..], InvalidMessageKind::BadEncoding),
+            (b"\x00\x05", InvalidMessageKind::BadEncoding),
+            (b"\xff\x80", InvalidMessageKind::BadEncoding),
+            (b"\xff\xc0\x00\x00\x6d", InvalidMessageKind::BadEncoding),
+            (b"\xfe\x00\x00\x00\x00", InvalidMessageKind::BadValue),
+            (b"\x01\x00\x00\x00\x00", InvalidMessageKind::BadValue),
+            (b"\x00\x80\x00\x00\x00\x00", InvalidMessageKind::BadValue),
+        ] {
+            let error = Reader::new(contents).integer("X").unwrap_err();
             assert_eq!(error.kind, kind, "{contents:x?}");
         }
     }
