@@ -5,6 +5,17 @@ use std::sync::Arc;
 use crate::name::AccountName;
 use crate::secret::Secret;
 
+mod password;
+mod remote_guard;
+mod smart_card;
+mod text;
+mod ts_credentials;
+
+pub use password::TsPasswordCreds;
+pub use remote_guard::{TsRemoteGuardCreds, TsRemoteGuardPackageCred};
+pub use smart_card::{TsCspDataDetail, TsSmartCardCreds};
+pub use ts_credentials::TsCredentials;
+
 /// Whom a client logs on as, and what it delegates once the server has proved its key.
 ///
 /// Cheap to clone: the parts are shared.
@@ -68,41 +79,4 @@ pub enum LogonSecret {
     Password(Secret<str>),
     /// An NT hash.
     NtHash(Secret<[u8; 16]>),
-}
-
-/// `TSCredentials`: what the server receives.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum TsCredentials {
-    /// `credType` 1.
-    Password(TsPasswordCreds),
-}
-
-impl From<TsPasswordCreds> for TsCredentials {
-    fn from(credentials: TsPasswordCreds) -> Self {
-        Self::Password(credentials)
-    }
-}
-
-/// `TSPasswordCreds` (MS-CSSP, section 2.2.1.2.1).
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct TsPasswordCreds {
-    /// `domainName`.
-    pub domain_name: Box<str>,
-    /// `userName`.
-    pub user_name: Box<str>,
-    /// `password`.
-    pub password: Secret<str>,
-}
-
-impl TsPasswordCreds {
-    /// From parts.
-    pub fn new(domain_name: &str, user_name: &str, password: impl Into<Secret<str>>) -> Self {
-        Self {
-            domain_name: domain_name.into(),
-            user_name: user_name.into(),
-            password: password.into(),
-        }
-    }
 }
