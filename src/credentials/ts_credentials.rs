@@ -284,6 +284,10 @@ mod tests {
                 ("TSCredentials", TrailingData),
             ),
             (
+                "3019a003020101a110040e300ca0020400a1020400a20204000500",
+                ("TSCredentials", TrailingData),
+            ),
+            (
                 "3005a003020101",
                 ("TSCredentials.credentials", MissingField),
             ),
@@ -304,16 +308,18 @@ mod tests {
 
     #[test]
     fn the_buffer_never_regrows_with_a_secret_in_it() {
-        let password = "p".repeat(1000);
-        let credentials = TsCredentials::from(TsPasswordCreds::new("D", "u", &*password));
-        // More than was needed would show in the capacity, and so would a second growth, which doubles it.
-        let mut out = encoded(&credentials);
-        assert!(out.capacity() < out.len() + 64, "{}", out.capacity());
-        // Where there is enough room, nothing moves.
-        let start = out.as_ptr();
-        out.clear();
-        credentials.encode(&mut out);
-        assert_eq!(out.as_ptr(), start);
+        for length in [600, 1000, 1400] {
+            let password = "p".repeat(length);
+            let credentials = TsCredentials::from(TsPasswordCreds::new("D", "u", &*password));
+            // More than was needed would show in the capacity, and so would a second growth, which doubles it.
+            let mut out = encoded(&credentials);
+            assert!(out.capacity() < out.len() + 64, "{}", out.capacity());
+            // Where there is enough room, nothing moves.
+            let start = out.as_ptr();
+            out.clear();
+            credentials.encode(&mut out);
+            assert_eq!(out.as_ptr(), start);
+        }
     }
 
     #[test]
