@@ -13,6 +13,7 @@ pub mod name;
 pub mod policy;
 pub mod proof;
 pub mod secret;
+pub mod spnego;
 pub mod ts_request;
 
 pub use account::Account;

@@ -7,8 +7,14 @@ use bytes::BufMut;
 use crate::error::{InvalidMessage, InvalidMessageKind};
 
 pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const BIT_STRING: u8 = 0x03;
 pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
+pub(crate) const ENUMERATED: u8 = 0x0a;
+pub(crate) const GENERAL_STRING: u8 = 0x1b;
 pub(crate) const SEQUENCE: u8 = 0x30;
+/// `[APPLICATION 0]`, constructed: the InitialContextToken of RFC 2743, section 3.1.
+pub(crate) const INITIAL_CONTEXT_TOKEN: u8 = 0x60;
 
 /// `[number]`, constructed: an explicit tag.
 pub(crate) const fn context(number: u8) -> u8 {
@@ -140,6 +146,34 @@ impl<'a> Reader<'a> {
                     .fold(sign, |value, octet| value << 8 | u32::from(*octet)))
             }
             _ => Err(self.error(field, InvalidMessageKind::BadValue)),
+        }
+    }
+
+    /// Checks that the contents are those of an OBJECT IDENTIFIER, and returns them.
+    pub(crate) fn object_identifier(self, field: &'static str) -> Result<&'a [u8], InvalidMessage> {
+        // X.690, 8.19.2: "the leading octet of the subidentifier shall not have the value 80", and "Bit 8 of the last
+        // octet is zero".
+        let mut leading = true;
+        for octet in self.rest {
+            if leading && *octet == 0x80 {
+                return Err(self.error(field, InvalidMessageKind::BadEncoding));
+            }
+            leading = *octet < 0x80;
+        }
+        if leading && !self.is_empty() {
+            Ok(self.rest)
+        } else {
+            Err(self.error(field, InvalidMessageKind::BadEncoding))
+        }
+    }
+
+    /// Checks that the contents are those of a BIT STRING.
+    pub(crate) fn bit_string(self, field: &'static str) -> Result<(), InvalidMessage> {
+        // X.690, 8.6.2.2 and 11.2.1: the first octet counts the unused bits, which "shall be set to zero".
+        match *self.rest {
+            [0] => Ok(()),
+            [unused @ 0..=7, .., last] if last.trailing_zeros() >= u32::from(unused) => Ok(()),
+            _ => Err(self.error(field, InvalidMessageKind::BadEncoding)),
         }
     }
 
@@ -320,6 +354,24 @@ mod tests {
             .read(SEQUENCE, "X")
             .unwrap_err();
         assert_eq!(error.kind, InvalidMessageKind::Truncated);
+    }
+
+    #[test]
+    fn object_identifiers_are_whole_and_shortest() {
+        assert!(Reader::new(b"\x2a\x86\x48").object_identifier("X").is_ok());
+        for bad in [&b""[..], b"\x2a\x86", b"\x2a\x80\x01", b"\x80\x01"] {
+            assert!(Reader::new(bad).object_identifier("X").is_err(), "{bad:x?}");
+        }
+    }
+
+    #[test]
+    fn bit_strings_leave_unused_bits_zero() {
+        for good in [&b"\x00"[..], b"\x00\xff", b"\x01\xfe", b"\x07\xff\x80"] {
+            assert!(Reader::new(good).bit_string("X").is_ok(), "{good:x?}");
+        }
+        for bad in [&b""[..], b"\x01", b"\x01\xff", b"\x08\x00"] {
+            assert!(Reader::new(bad).bit_string("X").is_err(), "{bad:x?}");
+        }
     }
 
     #[test]
