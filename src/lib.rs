@@ -11,6 +11,8 @@ pub mod gss;
 pub mod mechanism;
 pub mod name;
 pub mod policy;
+#[cfg(feature = "ntlm")]
+pub mod ntlm;
 pub mod proof;
 pub mod secret;
 pub mod spnego;

@@ -238,6 +238,9 @@ pub enum ApiMisuse {
     /// A value does not fit the field of a message that should hold it.
     #[error("a value of {0} is too long for its message")]
     TooLong(&'static str),
+    /// A context has protected as many messages in one direction as its sequence numbers can count.
+    #[error("the context has used up its sequence numbers: authenticate anew")]
+    ContextExhausted,
     /// A verdict on the client's response was given to a mechanism that has not asked for one.
     #[error("the account's key does not fit the mechanism that asked for it")]
     UnfitAccountKey,
