@@ -59,3 +59,15 @@ impl fmt::Debug for Oid {
         f.write_str(")")
     }
 }
+
+/// How a mechanism's tokens travel in `negoTokens`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Negotiation {
+    /// In SPNEGO (RFC 4178). A server with this setting takes bare tokens too, and answers in kind.
+    #[default]
+    Spnego,
+    /// Bare, as Remote Desktop clients send NTLM where Kerberos is impossible. A server with this setting refuses
+    /// SPNEGO.
+    Bare,
+}

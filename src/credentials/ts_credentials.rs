@@ -64,12 +64,11 @@ impl TsCredentials {
     ///
     /// `out` grows before the first secret is in it and not afterwards, so that whoever erases it erases every copy.
     pub fn encode(&self, out: &mut BytesMut) {
+        out.reserve(self.encoded_len());
+
         let contents = self.fields_len();
         let credentials = der::value_len(contents);
-        let fields = der::explicit_len(1).saturating_add(der::explicit_len(credentials));
-        out.reserve(der::value_len(fields));
-
-        der::put_header(out, SEQUENCE, fields);
+        der::put_header(out, SEQUENCE, outer_len(credentials));
         der::put_explicit(out, context(0), INTEGER, &[self.cred_type()]);
         der::put_explicit_header(out, context(1), OCTET_STRING, credentials);
         der::put_header(out, SEQUENCE, contents);
@@ -78,6 +77,11 @@ impl TsCredentials {
             Self::SmartCard(credentials) => credentials.put_fields(out),
             Self::RemoteGuard(credentials) => credentials.put_fields(out),
         }
+    }
+
+    /// The length of the structure in octets.
+    pub fn encoded_len(&self) -> usize {
+        der::value_len(outer_len(der::value_len(self.fields_len())))
     }
 
     fn cred_type(&self) -> u8 {
@@ -95,6 +99,11 @@ impl TsCredentials {
             Self::RemoteGuard(credentials) => credentials.fields_len(),
         }
     }
+}
+
+/// The length of the fields of `TSCredentials`, whose `credentials` has `credentials` octets.
+fn outer_len(credentials: usize) -> usize {
+    der::explicit_len(1).saturating_add(der::explicit_len(credentials))
 }
 
 impl From<TsPasswordCreds> for TsCredentials {

@@ -13,7 +13,7 @@ pub struct HandshakeError {
     /// What went wrong.
     pub error: Error,
     /// How far the handshake had come.
-    pub progress: Progress,
+    pub progress: Box<Progress>,
 }
 
 impl HandshakeError {
@@ -21,7 +21,7 @@ impl HandshakeError {
     pub fn new(error: impl Into<Error>, progress: Progress) -> Self {
         Self {
             error: error.into(),
-            progress,
+            progress: Box::new(progress),
         }
     }
 }

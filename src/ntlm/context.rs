@@ -46,6 +46,10 @@ impl SecurityContext for NtlmContext {
         Mechanism::Ntlm
     }
 
+    fn wrap_overhead(&self) -> usize {
+        SIGNATURE_LEN
+    }
+
     fn wrap_in_place(&mut self, message: &mut BytesMut) -> Result<(), Error> {
         let checksum = self.outgoing.checksum(message)?;
         let length = message.len();

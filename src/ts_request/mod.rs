@@ -21,9 +21,12 @@ use bytes::BytesMut;
 use crate::error::{InvalidMessage, NtStatus};
 
 mod pub_key_auth;
+mod version;
 mod wire;
 
+pub(crate) use pub_key_auth::BindingProof;
 pub use pub_key_auth::{Direction, ServerPublicKey, binding_hash, echo};
+pub use version::{carries_error_code, uses_nonce};
 
 /// The longest message that this crate reads, in octets: 64 KiB.
 ///
@@ -136,4 +139,15 @@ impl fmt::Debug for TsRequest<'_> {
 /// Where no SEQUENCE begins there, or one that is longer than `limit`, e.g. [`MAX_MESSAGE_LEN`].
 pub fn frame_length(input: &[u8], limit: usize) -> Result<Option<usize>, InvalidMessage> {
     wire::frame_length(input, limit)
+}
+
+/// Takes the message at the front of `input`, if all of it is there.
+pub(crate) fn take_frame(
+    input: &mut BytesMut,
+    limit: usize,
+) -> Result<Option<BytesMut>, InvalidMessage> {
+    match frame_length(input, limit)? {
+        Some(length) if length <= input.len() => Ok(Some(input.split_to(length))),
+        _ => Ok(None),
+    }
 }

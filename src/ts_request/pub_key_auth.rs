@@ -1,6 +1,9 @@
 use std::fmt;
 
 use ring::digest;
+use subtle::ConstantTimeEq;
+
+use super::version::uses_nonce;
 
 /// The public key of a TLS server, to which both ends bind `pubKeyAuth`.
 ///
@@ -83,6 +86,40 @@ pub fn echo(direction: Direction, key: &ServerPublicKey) -> Vec<u8> {
         *first = first.wrapping_add(1);
     }
     echo
+}
+
+/// What `pubKeyAuth` seals in the version in use.
+pub(crate) enum BindingProof {
+    Hash([u8; 32]),
+    Echo(Vec<u8>),
+}
+
+impl BindingProof {
+    /// `nonce` counts from version 5.
+    pub(crate) fn new(
+        version: u32,
+        direction: Direction,
+        nonce: &[u8; 32],
+        key: &ServerPublicKey,
+    ) -> Self {
+        if uses_nonce(version) {
+            Self::Hash(binding_hash(direction, nonce, key))
+        } else {
+            Self::Echo(echo(direction, key))
+        }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Hash(hash) => hash,
+            Self::Echo(echo) => echo,
+        }
+    }
+
+    /// Compares in a time that depends on the lengths alone.
+    pub(crate) fn ct_eq(&self, other: &[u8]) -> bool {
+        self.as_bytes().ct_eq(other).into()
+    }
 }
 
 #[cfg(test)]

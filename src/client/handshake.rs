@@ -1,0 +1,319 @@
+use std::fmt;
+
+use bytes::BytesMut;
+use tracing::debug;
+use zeroize::Zeroize;
+
+use super::Client;
+use super::negotiation::{self, proof_by};
+use crate::defaults::{MAX_ROUNDS, Versions};
+use crate::error::{Error, HandshakeError, PeerMisbehaved, Progress, Step};
+use crate::gss::{Initiator, InitiatorStep, SecurityContext};
+use crate::mechanism::Mechanism;
+use crate::proof::ServerProof;
+use crate::ts_request::{self, BindingProof, Direction, TsRequest};
+
+/// A handshake in progress: what the caller has to do next.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Handshake {
+    /// Send what was appended to the output, then read from the peer.
+    NeedsInput(NeedsInput),
+    /// Send what was appended to the output: it holds the credentials. What the input still holds belongs to the
+    /// application.
+    Complete(Complete),
+}
+
+/// The server is authenticated, and the credentials are on their way.
+///
+/// CredSSP has no answer to them: a server that refuses them closes the channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Complete {
+    /// The mechanism that was used.
+    pub mechanism: Mechanism,
+    /// The protocol version in use.
+    pub version: u32,
+    /// What proved the server.
+    pub proof: ServerProof,
+}
+
+/// The peer's next message is due.
+pub struct NeedsInput {
+    core: Box<Core>,
+    state: State,
+}
+
+impl NeedsInput {
+    /// Takes at most one message from the front of `input`, and appends the answer to `out`.
+    ///
+    /// Where `input` does not hold a whole message yet, it is left as it is and the same state comes back.
+    ///
+    /// # Errors
+    /// Where the message is invalid, out of place, proves nothing, or where policy forbids to go on.
+    pub fn process(
+        self,
+        input: &mut BytesMut,
+        out: &mut BytesMut,
+    ) -> Result<Handshake, HandshakeError> {
+        let Self { mut core, state } = self;
+        match core.receive(state, input, out) {
+            Ok(next) => Ok(core.wrap(next)),
+            Err(error) => Err(core.fail(error)),
+        }
+    }
+
+    /// How far the handshake has come.
+    pub fn progress(&self) -> &Progress {
+        &self.core.progress
+    }
+}
+
+impl fmt::Debug for NeedsInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NeedsInput")
+            .field("progress", &self.core.progress)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts the handshake.
+pub(super) fn start(client: Client, out: &mut BytesMut) -> Result<Handshake, HandshakeError> {
+    let progress = Progress {
+        step: Step::Negotiation,
+        account: Some(client.credentials.account().clone()),
+        proof: Some(client.proof),
+        ..Progress::default()
+    };
+    let versions = match client.versions() {
+        Ok(versions) => versions,
+        Err(error) => return Err(HandshakeError::new(error, progress)),
+    };
+    let mut core = Box::new(Core {
+        client,
+        versions,
+        rounds: 0,
+        progress,
+    });
+    let next = negotiation::initiator(&core.client)
+        .and_then(|initiator| core.negotiate(initiator, None, out));
+    match next {
+        Ok(next) => Ok(core.wrap(next)),
+        Err(error) => Err(core.fail(error)),
+    }
+}
+
+/// What lasts through the states.
+struct Core {
+    client: Client,
+    versions: Versions,
+    rounds: u32,
+    progress: Progress,
+}
+
+enum State {
+    ExpectToken(Box<dyn Initiator>),
+    ExpectPubKeyAuth {
+        context: Box<dyn SecurityContext>,
+        expected: BindingProof,
+        sent: BytesMut,
+    },
+}
+
+enum Next {
+    Wait(State),
+    Complete(Complete),
+}
+
+impl Core {
+    fn receive(
+        &mut self,
+        state: State,
+        input: &mut BytesMut,
+        out: &mut BytesMut,
+    ) -> Result<Next, Error> {
+        let limit = self.client.config.max_message_len;
+        let Some(message) = ts_request::take_frame(input, limit)? else {
+            return Ok(Next::Wait(state));
+        };
+        let request = TsRequest::decode(&message)?;
+        debug!(bytes = message.len(), ?request, "received a TSRequest");
+        self.check(&request)?;
+        // An empty token says nothing: some peers write one where they have none.
+        let token = request.nego_token.filter(|token| !token.is_empty());
+        match state {
+            State::ExpectToken(initiator) => {
+                if request.pub_key_auth.is_some() {
+                    return Err(PeerMisbehaved::EarlyPubKeyAuth.into());
+                }
+                let token = token.ok_or(PeerMisbehaved::MissingNegoToken)?;
+                self.negotiate(initiator, Some(token), out)
+            }
+            State::ExpectPubKeyAuth {
+                mut context,
+                expected,
+                sent,
+            } => {
+                context.finish(token)?;
+                let sealed = request
+                    .pub_key_auth
+                    .ok_or(PeerMisbehaved::MissingPubKeyAuth)?;
+                if *sealed == *sent {
+                    return Err(PeerMisbehaved::ReflectedPubKeyAuth.into());
+                }
+                let mut sealed = BytesMut::from(sealed);
+                let proof = context.unwrap_in_place(&mut sealed)?;
+                if !expected.ct_eq(proof) {
+                    return Err(Error::PublicKeyMismatch);
+                }
+                self.progress.step = Step::Credentials;
+                self.delegate(context, out)
+            }
+        }
+    }
+
+    /// Checks what every message has in common.
+    fn check(&mut self, request: &TsRequest<'_>) -> Result<(), Error> {
+        // Before anything else in the message: servers fill the rest of it with all sorts of things.
+        if let Some(status) = request.error_code {
+            return Err(Error::Rejected(status));
+        }
+        let first = *self.progress.peer_version.get_or_insert(request.version);
+        if first != request.version {
+            return Err(PeerMisbehaved::ChangedVersion {
+                from: first,
+                to: request.version,
+            }
+            .into());
+        }
+        self.versions.negotiate(request.version)?;
+        if request.auth_info.is_some() {
+            return Err(PeerMisbehaved::EarlyAuthInfo.into());
+        }
+        Ok(())
+    }
+
+    fn negotiate(
+        &mut self,
+        initiator: Box<dyn Initiator>,
+        token: Option<&[u8]>,
+        out: &mut BytesMut,
+    ) -> Result<Next, Error> {
+        self.rounds = self.rounds.saturating_add(1);
+        if self.rounds > MAX_ROUNDS {
+            return Err(PeerMisbehaved::TooManyRounds.into());
+        }
+        match initiator.step(token)? {
+            InitiatorStep::NeedsToken { token, next } => {
+                self.progress.mechanism = Some(next.mechanism());
+                let mut request = TsRequest::new(self.versions.own);
+                request.nego_token = Some(&token);
+                send(&request, out);
+                Ok(Next::Wait(State::ExpectToken(next)))
+            }
+            InitiatorStep::Established { token, context } => {
+                self.progress.mechanism = Some(context.mechanism());
+                self.bind(token.as_deref(), context, out)
+            }
+        }
+    }
+
+    /// Sends the proof that both ends see the same TLS key, with the mechanism's last token.
+    fn bind(
+        &mut self,
+        token: Option<&[u8]>,
+        mut context: Box<dyn SecurityContext>,
+        out: &mut BytesMut,
+    ) -> Result<Next, Error> {
+        let version = self.version()?;
+        let mut nonce = [0; 32];
+        self.client.config.environment.random.fill(&mut nonce)?;
+        let prove =
+            |direction| BindingProof::new(version, direction, &nonce, &self.client.server_key);
+
+        let mut sealed = BytesMut::from(prove(Direction::ClientToServer).as_bytes());
+        context.wrap_in_place(&mut sealed)?;
+        let mut request = TsRequest::new(self.versions.own);
+        request.nego_token = token;
+        request.pub_key_auth = Some(&sealed);
+        request.client_nonce = ts_request::uses_nonce(version).then_some(nonce);
+        send(&request, out);
+
+        self.progress.step = Step::PublicKey;
+        Ok(Next::Wait(State::ExpectPubKeyAuth {
+            expected: prove(Direction::ServerToClient),
+            context,
+            sent: sealed,
+        }))
+    }
+
+    /// Sends the credentials, now that the server has proved its key.
+    fn delegate(
+        &mut self,
+        mut context: Box<dyn SecurityContext>,
+        out: &mut BytesMut,
+    ) -> Result<Next, Error> {
+        let Client {
+            config,
+            target,
+            credentials,
+            ..
+        } = &self.client;
+        let mechanism = context.mechanism();
+        let proof = proof_by(mechanism, self.client.proof);
+        self.progress.proof = Some(proof);
+        config.policy.check(target, proof)?;
+
+        // The plaintext is encrypted where it lies, with room to grow, so that nothing of it is left behind.
+        let delegated = credentials.delegated();
+        let length = delegated
+            .encoded_len()
+            .saturating_add(context.wrap_overhead());
+        let mut sealed = BytesMut::with_capacity(length);
+        delegated.encode(&mut sealed);
+        let wrapped = context.wrap_in_place(&mut sealed);
+        if wrapped.is_err() {
+            sealed.as_mut().zeroize();
+        }
+        wrapped?;
+        let mut request = TsRequest::new(self.versions.own);
+        request.auth_info = Some(&sealed);
+        send(&request, out);
+        let version = self.version()?;
+        debug!(%mechanism, version, %proof, "delegated the credentials");
+        Ok(Next::Complete(Complete {
+            mechanism,
+            version,
+            proof,
+        }))
+    }
+
+    /// The version in use; ours, until the peer has said its own.
+    fn version(&self) -> Result<u32, Error> {
+        match self.progress.peer_version {
+            Some(peer) => Ok(self.versions.negotiate(peer)?),
+            None => Ok(self.versions.own),
+        }
+    }
+
+    fn wrap(self: Box<Self>, next: Next) -> Handshake {
+        match next {
+            Next::Wait(state) => Handshake::NeedsInput(NeedsInput { core: self, state }),
+            Next::Complete(complete) => Handshake::Complete(complete),
+        }
+    }
+
+    fn fail(self, error: Error) -> HandshakeError {
+        debug!(%error, step = %self.progress.step, "the handshake failed");
+        HandshakeError::new(error, self.progress)
+    }
+}
+
+fn send(request: &TsRequest<'_>, out: &mut BytesMut) {
+    debug!(
+        bytes = request.encoded_len(),
+        ?request,
+        "sending a TSRequest"
+    );
+    request.encode(out);
+}
