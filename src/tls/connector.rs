@@ -1,0 +1,192 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use ring::digest;
+use rustls::RootCertStore;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tracing::debug;
+
+use super::verifier::KeyHolderVerifier;
+use super::{DEFAULT_TIMEOUT, TlsVersions, server_public_key};
+use crate::client::{Client, ClientConfig};
+use crate::credentials::Credentials;
+use crate::error::{Error, OtherError};
+use crate::name::ServicePrincipalName;
+use crate::proof::ServerProof;
+
+/// Which certificates prove a server. The default trusts none.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Trust {
+    /// Roots: a certificate that chains to one of them and names the host proves the server.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// SHA-256 over the DER of certificates that prove the server by themselves.
+    pub pins: Vec<[u8; 32]>,
+}
+
+impl Trust {
+    /// Adds the roots in a PEM text.
+    ///
+    /// # Errors
+    /// Where the text is no PEM, or holds no certificate.
+    pub fn add_pem_roots(&mut self, pem: &[u8]) -> Result<(), Error> {
+        let before = self.roots.len();
+        for root in CertificateDer::pem_slice_iter(pem) {
+            let root = root.map_err(|error| {
+                OtherError::new(format!("cannot read the trusted roots: {error}"))
+            })?;
+            self.roots.push(root);
+        }
+        if self.roots.len() == before {
+            return Err(OtherError::new("the trusted roots hold no certificate").into());
+        }
+        Ok(())
+    }
+}
+
+/// What a client needs for TLS and CredSSP together. Cheap to clone: connections share it.
+///
+/// The drivers in [`stream`](crate::stream) give it the methods that connect.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    tls: Arc<rustls::ClientConfig>,
+    credssp: Arc<ClientConfig>,
+    roots: Option<Arc<WebPkiServerVerifier>>,
+    pins: Vec<[u8; 32]>,
+    timeout: Duration,
+}
+
+impl Connector {
+    /// Trusts no certificate, over TLS 1.2 or 1.3: without Kerberos, only the policies `…WhenNTLMOnly` apply.
+    ///
+    /// # Errors
+    /// Where the TLS library cannot be configured.
+    pub fn new(credssp: impl Into<Arc<ClientConfig>>) -> Result<Self, Error> {
+        Self::with_trust(credssp, Trust::default(), TlsVersions::All)
+    }
+
+    /// With certificates to trust, and some versions of TLS.
+    ///
+    /// # Errors
+    /// Where a root does not parse, or the TLS library cannot be configured.
+    pub fn with_trust(
+        credssp: impl Into<Arc<ClientConfig>>,
+        trust: Trust,
+        versions: TlsVersions,
+    ) -> Result<Self, Error> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut tls = rustls::ClientConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(versions.supported())?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(KeyHolderVerifier::new(provider.clone())))
+            .with_no_client_auth();
+        // MS-CSSP, section 3.1.5: sessions are not resumed.
+        tls.resumption = Resumption::disabled();
+        Ok(Self {
+            tls: Arc::new(tls),
+            credssp: credssp.into(),
+            roots: chain_verifier(trust.roots, provider)?,
+            pins: trust.pins,
+            timeout: DEFAULT_TIMEOUT,
+        })
+    }
+
+    /// How long TLS and CredSSP together may take; by default 30 seconds.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(crate) fn tls(&self) -> Arc<rustls::ClientConfig> {
+        self.tls.clone()
+    }
+
+    /// Asks policy before anything goes out: is there a proof that the server could still give, and with which the
+    /// target may receive credentials?
+    pub(crate) fn check_policy(&self, target: &ServicePrincipalName) -> Result<(), Error> {
+        let certificate = self.roots.is_some() || !self.pins.is_empty();
+        let best = if certificate {
+            ServerProof::Certificate
+        } else {
+            ServerProof::None
+        };
+        Ok(self.credssp.check_policy(target, best)?)
+    }
+
+    /// The name to ask for in TLS.
+    pub(crate) fn server_name(target: &ServicePrincipalName) -> Result<ServerName<'static>, Error> {
+        ServerName::try_from(target.host().to_owned()).map_err(|_| {
+            OtherError::new(format!(
+                "{} is neither a host name nor an IP address",
+                target.host()
+            ))
+            .into()
+        })
+    }
+
+    /// The client for a TLS channel whose server has presented `certificates`.
+    pub(crate) fn client(
+        &self,
+        certificates: Option<&[CertificateDer<'_>]>,
+        target: ServicePrincipalName,
+        credentials: Credentials,
+    ) -> Result<Client, Error> {
+        let (end_entity, intermediates) = certificates
+            .and_then(<[_]>::split_first)
+            .ok_or(rustls::Error::NoCertificatesPresented)?;
+        let key = server_public_key(end_entity)?;
+        let proof = self.proof(end_entity, intermediates, &target)?;
+        Ok(Client::new(self.credssp.clone(), target, credentials, key).with_proof(proof))
+    }
+
+    /// How far a certificate proves the server.
+    fn proof(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        target: &ServicePrincipalName,
+    ) -> Result<ServerProof, Error> {
+        let fingerprint = digest::digest(&digest::SHA256, end_entity);
+        if self.pins.iter().any(|pin| pin == fingerprint.as_ref()) {
+            return Ok(ServerProof::Certificate);
+        }
+        let Some(roots) = &self.roots else {
+            return Ok(ServerProof::None);
+        };
+        let name = Self::server_name(target)?;
+        let now = UnixTime::since_unix_epoch(self.credssp.environment.time.since_unix_epoch());
+        match roots.verify_server_cert(end_entity, intermediates, &name, &[], now) {
+            Ok(_) => Ok(ServerProof::Certificate),
+            Err(error) => {
+                debug!(%error, %target, "the certificate does not prove the server");
+                Ok(ServerProof::None)
+            }
+        }
+    }
+}
+
+fn chain_verifier(
+    roots: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Option<Arc<WebPkiServerVerifier>>, Error> {
+    if roots.is_empty() {
+        return Ok(None);
+    }
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(root)?;
+    }
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
+        .build()
+        .map_err(OtherError::new)?;
+    Ok(Some(verifier))
+}

@@ -1,0 +1,46 @@
+use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
+use rustls::server::ParsedCertificate;
+
+use crate::codec::der::{self, Reader};
+use crate::error::{Error, InvalidMessage, InvalidMessageKind};
+use crate::ts_request::ServerPublicKey;
+
+/// `BIT STRING`.
+const BIT_STRING: u8 = 0x03;
+
+/// The key of a certificate, in the form to which CredSSP binds: the contents of `subjectPublicKey`.
+///
+/// Use this under a TLS stack of your own, with the leaf certificate that the server presented in the handshake.
+///
+/// # Errors
+/// Where the certificate does not parse.
+pub fn server_public_key(certificate: &CertificateDer<'_>) -> Result<ServerPublicKey, Error> {
+    let info = ParsedCertificate::try_from(certificate)?.subject_public_key_info();
+    Ok(subject_public_key(&info)?)
+}
+
+/// Takes `SubjectPublicKeyInfo ::= SEQUENCE { algorithm, subjectPublicKey BIT STRING }` apart (RFC 5280, section
+/// 4.1).
+fn subject_public_key(
+    info: &SubjectPublicKeyInfoDer<'_>,
+) -> Result<ServerPublicKey, InvalidMessage> {
+    const FIELD: &str = "SubjectPublicKeyInfo.subjectPublicKey";
+    let mut fields = Reader::new(info).read(der::SEQUENCE, "SubjectPublicKeyInfo")?;
+    fields.read(der::SEQUENCE, "SubjectPublicKeyInfo.algorithm")?;
+    let bits = fields.read(BIT_STRING, FIELD)?;
+    match bits.rest().split_first() {
+        // The first octet counts the unused bits at the end; a key has none.
+        Some((0, key)) => Ok(ServerPublicKey::from_subject_public_key(key)),
+        _ => Err(bits.error(FIELD, InvalidMessageKind::BadEncoding)),
+    }
+}
+
+/// The length in bits of an RSA key's modulus, or `None` for keys of other types.
+pub(super) fn rsa_modulus_bits(certificate: &CertificateDer<'_>) -> Option<usize> {
+    let key = server_public_key(certificate).ok()?;
+    // RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER } (RFC 8017, appendix A.1.1)
+    let mut fields = Reader::new(key.as_bytes()).read(der::SEQUENCE, "").ok()?;
+    let modulus = fields.read(der::INTEGER, "").ok()?.rest();
+    let zeros = modulus.iter().take_while(|octet| **octet == 0).count();
+    Some(modulus.len().saturating_sub(zeros).saturating_mul(8))
+}
