@@ -1,0 +1,257 @@
+//! CredSSP over `std::io::{Read, Write}`.
+//!
+//! ```no_run
+//! use std::net::TcpStream;
+//!
+//! use credssp::tls::Connector;
+//! use credssp::{ClientConfig, Credentials, DelegationPolicy, ServicePrincipalName};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = DelegationPolicy::default().allow_fresh_when_ntlm_only("TERMSRV/web.example.com".parse()?);
+//! let connector = Connector::new(ClientConfig::new(policy))?;
+//! let credentials = Credentials::password(r"CORP\alice".parse()?, "correct horse");
+//! let target = ServicePrincipalName::termsrv("web.example.com")?;
+//!
+//! let tcp = TcpStream::connect("web.example.com:5000")?;
+//! let (stream, complete) = connector.connect(tcp, target, credentials)?;
+//! println!("delegated over {}; the server is proved by {}", complete.mechanism, complete.proof);
+//! # drop(stream);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::io::{self, BufRead, Read, Write};
+use std::ops::DerefMut;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rustls::{ClientConnection, ConnectionCommon, ServerConnection, SideData, StreamOwned};
+
+use super::Error;
+use super::exchange::{Failure, Input};
+use crate::account::{Account, AccountRequest};
+use crate::client::{self, Client};
+use crate::credentials::Credentials;
+use crate::error::{HandshakeError, OtherError, Progress};
+use crate::name::ServicePrincipalName;
+use crate::server::{self, Server};
+use crate::tls::{Acceptor, Connector};
+
+mod transport;
+
+use transport::Timed;
+pub use transport::{Transport, Untimed};
+
+impl Connector {
+    /// Opens TLS over `io`, authenticates to `target`, and delegates `credentials` to it.
+    ///
+    /// Returns the TLS stream for the application. The connection's own timeouts are set for the handshake, and
+    /// cleared after it.
+    ///
+    /// # Errors
+    /// Where policy forbids it, the connection fails or is too slow, or TLS or CredSSP fail.
+    pub fn connect<IO: Transport>(
+        &self,
+        io: IO,
+        target: ServicePrincipalName,
+        credentials: Credentials,
+    ) -> Result<(StreamOwned<ClientConnection, IO>, client::Complete), Error> {
+        let mut progress = Progress {
+            account: Some(credentials.account().clone()),
+            ..Progress::default()
+        };
+        let fail =
+            |error: crate::Error, progress: &Progress| HandshakeError::new(error, progress.clone());
+        self.check_policy(&target)
+            .map_err(|error| fail(error, &progress))?;
+        let connection = Self::server_name(&target)
+            .and_then(|name| Ok(ClientConnection::new(self.tls(), name)?))
+            .map_err(|error| fail(error, &progress))?;
+
+        let mut stream = StreamOwned::new(connection, Timed::new(io, self.timeout()));
+        handshake_tls(&mut stream)
+            .map_err(|error| Error::from_io(error, self.timeout(), &progress))?;
+        let client = self
+            .client(stream.conn.peer_certificates(), target, credentials)
+            .map_err(|error| fail(error, &progress))?;
+        let complete = drive_client(&mut stream, client, &mut progress)
+            .map_err(|failure| failure.into_error(self.timeout(), &progress))?;
+        let stream =
+            untimed(stream).map_err(|error| Error::from_io(error, self.timeout(), &progress))?;
+        Ok((stream, complete))
+    }
+}
+
+impl Acceptor {
+    /// Accepts TLS over `io`, authenticates the client, and receives its credentials; `lookup` says what is known of
+    /// an account, `None` where there is none.
+    ///
+    /// Returns the TLS stream for the application. The connection's own timeouts are set for the handshake, and
+    /// cleared after it.
+    ///
+    /// # Errors
+    /// Where the connection fails or is too slow, TLS or CredSSP fail, or the look-up does.
+    pub fn accept<IO: Transport>(
+        &self,
+        io: IO,
+        lookup: impl FnMut(&AccountRequest) -> Result<Option<Account>, OtherError>,
+    ) -> Result<(StreamOwned<ServerConnection, IO>, server::Complete), Error> {
+        let mut progress = Progress::default();
+        let connection = ServerConnection::new(self.tls())
+            .map_err(|error| HandshakeError::new(error, progress.clone()))?;
+
+        let mut stream = StreamOwned::new(connection, Timed::new(io, self.timeout()));
+        handshake_tls(&mut stream)
+            .map_err(|error| Error::from_io(error, self.timeout(), &progress))?;
+        let complete = drive_server(&mut stream, self.server(), lookup, &mut progress)
+            .map_err(|failure| failure.into_error(self.timeout(), &progress))?;
+        let stream =
+            untimed(stream).map_err(|error| Error::from_io(error, self.timeout(), &progress))?;
+        Ok((stream, complete))
+    }
+}
+
+/// Runs `client` over `io`, a stream of any TLS library whose handshake is done.
+///
+/// Consumes no more of `io` than CredSSP's own messages.
+///
+/// # Errors
+/// Where the stream or CredSSP fail.
+pub fn authenticate(
+    io: &mut (impl BufRead + Write),
+    client: Client,
+) -> Result<client::Complete, Error> {
+    let mut progress = Progress::default();
+    drive_client(io, client, &mut progress)
+        .map_err(|failure| failure.into_error(Duration::ZERO, &progress))
+}
+
+/// Runs `server` over `io`, a stream of any TLS library whose handshake is done; `lookup` says what is known of an
+/// account, `None` where there is none.
+///
+/// Consumes no more of `io` than CredSSP's own messages.
+///
+/// # Errors
+/// Where the stream, CredSSP or the look-up fail.
+pub fn accept(
+    io: &mut (impl BufRead + Write),
+    server: Server,
+    lookup: impl FnMut(&AccountRequest) -> Result<Option<Account>, OtherError>,
+) -> Result<server::Complete, Error> {
+    let mut progress = Progress::default();
+    drive_server(io, server, lookup, &mut progress)
+        .map_err(|failure| failure.into_error(Duration::ZERO, &progress))
+}
+
+fn drive_client(
+    io: &mut (impl BufRead + Write),
+    client: Client,
+    progress: &mut Progress,
+) -> Result<client::Complete, Failure> {
+    let (mut input, mut out) = (Input::default(), BytesMut::new());
+    let mut handshake = client.start(&mut out)?;
+    loop {
+        flush(io, &mut out)?;
+        handshake = match handshake {
+            client::Handshake::NeedsInput(state) => {
+                progress.clone_from(state.progress());
+                fill(&mut input, io)?;
+                let next = state.process(&mut input.bytes, &mut out);
+                last_words(io, &mut out, next)?
+            }
+            client::Handshake::Complete(complete) => {
+                io.consume(input.finish());
+                return Ok(complete);
+            }
+        };
+    }
+}
+
+fn drive_server(
+    io: &mut (impl BufRead + Write),
+    server: Server,
+    mut lookup: impl FnMut(&AccountRequest) -> Result<Option<Account>, OtherError>,
+    progress: &mut Progress,
+) -> Result<server::Complete, Failure> {
+    let (mut input, mut out) = (Input::default(), BytesMut::new());
+    let mut handshake = server::Handshake::NeedsInput(server.start()?);
+    loop {
+        flush(io, &mut out)?;
+        handshake = match handshake {
+            server::Handshake::NeedsInput(state) => {
+                progress.clone_from(state.progress());
+                fill(&mut input, io)?;
+                let next = state.process(&mut input.bytes, &mut out);
+                last_words(io, &mut out, next)?
+            }
+            server::Handshake::NeedsAccount(state) => {
+                let next = match lookup(state.request()) {
+                    Ok(account) => state.continue_with(account, &mut out),
+                    Err(error) => Err(state.fail(error, &mut out)),
+                };
+                last_words(io, &mut out, next)?
+            }
+            server::Handshake::Complete(complete) => {
+                io.consume(input.finish());
+                return Ok(complete);
+            }
+        };
+    }
+}
+
+/// Reads more, unless there is something that was not looked at yet.
+fn fill(input: &mut Input, io: &mut impl BufRead) -> io::Result<()> {
+    if input.has_news() {
+        return Ok(());
+    }
+    io.consume(input.release());
+    input.take(io.fill_buf()?)
+}
+
+/// The one write of a message.
+fn flush(io: &mut impl Write, out: &mut BytesMut) -> io::Result<()> {
+    if out.is_empty() {
+        return Ok(());
+    }
+    io.write_all(&out.split())?;
+    io.flush()
+}
+
+/// On an error, tells the peer before giving up, without hiding the error itself.
+fn last_words<T>(
+    io: &mut impl Write,
+    out: &mut BytesMut,
+    next: Result<T, HandshakeError>,
+) -> Result<T, HandshakeError> {
+    if next.is_err() {
+        let _ = flush(io, out);
+    }
+    next
+}
+
+fn handshake_tls<C, S, IO>(stream: &mut StreamOwned<C, IO>) -> io::Result<()>
+where
+    C: DerefMut<Target = ConnectionCommon<S>>,
+    S: SideData,
+    IO: Read + Write,
+{
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    // The last flight of a TLS 1.3 client, or of a TLS 1.2 server.
+    while stream.conn.wants_write() {
+        stream.conn.write_tls(&mut stream.sock)?;
+    }
+    stream.sock.flush()
+}
+
+/// The stream without its deadline.
+fn untimed<C, S, IO: Transport>(stream: StreamOwned<C, Timed<IO>>) -> io::Result<StreamOwned<C, IO>>
+where
+    C: DerefMut<Target = ConnectionCommon<S>>,
+    S: SideData,
+{
+    let (connection, timed) = stream.into_parts();
+    let io = timed.into_inner()?;
+    Ok(StreamOwned::new(connection, io))
+}

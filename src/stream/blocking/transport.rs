@@ -1,0 +1,108 @@
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// A connection whose reads and writes can be given a time limit, so that a handshake has a deadline.
+pub trait Transport: Read + Write {
+    /// Lets each later read or write fail with [`io::ErrorKind::TimedOut`] or [`io::ErrorKind::WouldBlock`] after
+    /// `timeout`, or wait for ever.
+    ///
+    /// # Errors
+    /// Where the limit cannot be set.
+    fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
+}
+
+impl Transport for TcpStream {
+    fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(timeout)?;
+        self.set_write_timeout(timeout)
+    }
+}
+
+#[cfg(unix)]
+impl Transport for std::os::unix::net::UnixStream {
+    fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(timeout)?;
+        self.set_write_timeout(timeout)
+    }
+}
+
+/// A connection that knows no time limits: the deadline is looked at between its reads and writes only.
+#[derive(Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a wrapper, to be made by its literal"
+)]
+pub struct Untimed<IO>(pub IO);
+
+impl<IO: Read> Read for Untimed<IO> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl<IO: Write> Write for Untimed<IO> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.0.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl<IO: Read + Write> Transport for Untimed<IO> {
+    fn set_timeout(&mut self, _timeout: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Holds a whole handshake to one deadline, however slowly the peer drips.
+pub(super) struct Timed<IO> {
+    io: IO,
+    deadline: Option<Instant>,
+}
+
+impl<IO: Transport> Timed<IO> {
+    /// A timeout beyond what the clock can tell is none.
+    pub(super) fn new(io: IO, timeout: Duration) -> Self {
+        Self {
+            io,
+            deadline: Instant::now().checked_add(timeout),
+        }
+    }
+
+    /// The connection, without a limit.
+    pub(super) fn into_inner(mut self) -> io::Result<IO> {
+        self.io.set_timeout(None)?;
+        Ok(self.io)
+    }
+
+    fn arm(&mut self) -> io::Result<()> {
+        let Some(deadline) = self.deadline else {
+            return Ok(());
+        };
+        match deadline.saturating_duration_since(Instant::now()) {
+            Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+            left => self.io.set_timeout(Some(left)),
+        }
+    }
+}
+
+impl<IO: Transport> Read for Timed<IO> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.arm()?;
+        self.io.read(buffer)
+    }
+}
+
+impl<IO: Transport> Write for Timed<IO> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.arm()?;
+        self.io.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.io.flush()
+    }
+}

@@ -1,0 +1,78 @@
+//! What the blocking and the asynchronous driver have in common.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use super::Error;
+use crate::error::{HandshakeError, Progress};
+
+/// What was read from the stream and is not processed yet.
+///
+/// The stream is told that bytes are consumed only once they are known to be CredSSP's: those behind the last message
+/// stay in the stream for the application.
+#[derive(Default)]
+pub(super) struct Input {
+    pub(super) bytes: BytesMut,
+    /// How many octets were copied from the stream without its knowing it.
+    borrowed: usize,
+    /// How many octets were there when they were last found to be too few.
+    seen: usize,
+}
+
+impl Input {
+    /// Whether there is something that was not looked at yet.
+    pub(super) fn has_news(&mut self) -> bool {
+        let length = self.bytes.len();
+        length != 0 && std::mem::replace(&mut self.seen, length) != length
+    }
+
+    /// How many octets the stream has to consume before it is read again.
+    pub(super) fn release(&mut self) -> usize {
+        std::mem::take(&mut self.borrowed)
+    }
+
+    /// Takes what the stream has; nothing means that the peer has closed it.
+    pub(super) fn take(&mut self, chunk: &[u8]) -> io::Result<()> {
+        if chunk.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.bytes.extend_from_slice(chunk);
+        self.borrowed = chunk.len();
+        self.seen = self.bytes.len();
+        Ok(())
+    }
+
+    /// How many octets the stream has to consume at the end: those behind the last message are the application's.
+    pub(super) fn finish(self) -> usize {
+        self.borrowed.saturating_sub(self.bytes.len())
+    }
+}
+
+/// An error whose progress may still have to be added.
+pub(super) enum Failure {
+    Io(io::Error),
+    Protocol(HandshakeError),
+}
+
+impl Failure {
+    pub(super) fn into_error(self, timeout: Duration, progress: &Progress) -> Error {
+        match self {
+            Self::Io(error) => Error::from_io(error, timeout, progress),
+            Self::Protocol(error) => error.into(),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<HandshakeError> for Failure {
+    fn from(error: HandshakeError) -> Self {
+        Self::Protocol(error)
+    }
+}

@@ -1,0 +1,12 @@
+//! Input and output: CredSSP over TLS over a connection, [`blocking`] or, with the feature `tokio`, asynchronous.
+//!
+//! A driver reads from the TLS stream no more than CredSSP's messages. What the peer has sent behind them, however it
+//! was cut into packets, is the first thing that the application reads from the stream it is handed.
+
+pub mod blocking;
+mod error;
+mod exchange;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+
+pub use error::Error;

@@ -1,0 +1,247 @@
+//! CredSSP over `tokio::io::{AsyncRead, AsyncWrite}`; the futures are `Send` where the connection is.
+//!
+//! ```no_run
+//! use credssp::tls::Connector;
+//! use credssp::{ClientConfig, Credentials, DelegationPolicy, ServicePrincipalName};
+//! use tokio::net::TcpStream;
+//!
+//! # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = DelegationPolicy::default().allow_fresh_when_ntlm_only("TERMSRV/web.example.com".parse()?);
+//! let connector = Connector::new(ClientConfig::new(policy))?;
+//! let credentials = Credentials::password(r"CORP\alice".parse()?, "correct horse");
+//! let target = ServicePrincipalName::termsrv("web.example.com")?;
+//!
+//! let tcp = TcpStream::connect("web.example.com:5000").await?;
+//! let (stream, complete) = connector.connect_async(tcp, target, credentials).await?;
+//! println!("delegated over {}; the server is proved by {}", complete.mechanism, complete.proof);
+//! # drop(stream);
+//! # Ok(())
+//! # }
+//! ```
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use super::Error;
+use super::exchange::{Failure, Input};
+use crate::account::{Account, AccountRequest};
+use crate::client::{self, Client};
+use crate::credentials::Credentials;
+use crate::error::{HandshakeError, OtherError, Progress};
+use crate::name::ServicePrincipalName;
+use crate::server::{self, Server};
+use crate::tls::{Acceptor, Connector};
+
+impl Connector {
+    /// Opens TLS over `io`, authenticates to `target`, and delegates `credentials` to it.
+    ///
+    /// Returns the TLS stream for the application. Needs a runtime whose timers are enabled.
+    ///
+    /// # Errors
+    /// Where policy forbids it, the connection fails or is too slow, or TLS or CredSSP fail.
+    pub async fn connect_async<IO>(
+        &self,
+        io: IO,
+        target: ServicePrincipalName,
+        credentials: Credentials,
+    ) -> Result<(tokio_rustls::client::TlsStream<IO>, client::Complete), Error>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut progress = Progress {
+            account: Some(credentials.account().clone()),
+            ..Progress::default()
+        };
+        let name = self
+            .check_policy(&target)
+            .and_then(|()| Self::server_name(&target))
+            .map_err(|error| HandshakeError::new(error, progress.clone()))?;
+        let connection = async {
+            let connecting = TlsConnector::from(self.tls()).connect(name, io);
+            let mut stream = connecting.await?;
+            let certificates = stream.get_ref().1.peer_certificates();
+            let client = self
+                .client(certificates, target, credentials)
+                .map_err(|error| HandshakeError::new(error, progress.clone()))?;
+            let complete = drive_client(&mut stream, client, &mut progress).await?;
+            Ok((stream, complete))
+        };
+        let result = within(self.timeout(), connection).await;
+        result.map_err(|failure| failure.into_error(self.timeout(), &progress))
+    }
+}
+
+impl Acceptor {
+    /// Accepts TLS over `io`, authenticates the client, and receives its credentials; `lookup` says what is known of
+    /// an account, `None` where there is none, and takes its time over it.
+    ///
+    /// Returns the TLS stream for the application. Needs a runtime whose timers are enabled.
+    ///
+    /// # Errors
+    /// Where the connection fails or is too slow, TLS or CredSSP fail, or the look-up does.
+    pub async fn accept_async<IO, F>(
+        &self,
+        io: IO,
+        lookup: impl FnMut(AccountRequest) -> F,
+    ) -> Result<(tokio_rustls::server::TlsStream<IO>, server::Complete), Error>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+        F: Future<Output = Result<Option<Account>, OtherError>>,
+    {
+        let mut progress = Progress::default();
+        let connection = async {
+            let mut stream = TlsAcceptor::from(self.tls()).accept(io).await?;
+            let complete = drive_server(&mut stream, self.server(), lookup, &mut progress).await?;
+            Ok((stream, complete))
+        };
+        let result = within(self.timeout(), connection).await;
+        result.map_err(|failure| failure.into_error(self.timeout(), &progress))
+    }
+}
+
+/// Runs `client` over `io`, a stream of any TLS library whose handshake is done. Wrap this in a timeout.
+///
+/// Consumes no more of `io` than CredSSP's own messages.
+///
+/// # Errors
+/// Where the stream or CredSSP fail.
+pub async fn authenticate<IO>(io: &mut IO, client: Client) -> Result<client::Complete, Error>
+where
+    IO: AsyncBufRead + AsyncWrite + Unpin,
+{
+    let mut progress = Progress::default();
+    let result = drive_client(io, client, &mut progress).await;
+    result.map_err(|failure| failure.into_error(Duration::ZERO, &progress))
+}
+
+/// Runs `server` over `io`, a stream of any TLS library whose handshake is done; `lookup` says what is known of an
+/// account, `None` where there is none. Wrap this in a timeout.
+///
+/// Consumes no more of `io` than CredSSP's own messages.
+///
+/// # Errors
+/// Where the stream, CredSSP or the look-up fail.
+pub async fn accept<IO, F>(
+    io: &mut IO,
+    server: Server,
+    lookup: impl FnMut(AccountRequest) -> F,
+) -> Result<server::Complete, Error>
+where
+    IO: AsyncBufRead + AsyncWrite + Unpin,
+    F: Future<Output = Result<Option<Account>, OtherError>>,
+{
+    let mut progress = Progress::default();
+    let result = drive_server(io, server, lookup, &mut progress).await;
+    result.map_err(|failure| failure.into_error(Duration::ZERO, &progress))
+}
+
+async fn drive_client<IO>(
+    io: &mut IO,
+    client: Client,
+    progress: &mut Progress,
+) -> Result<client::Complete, Failure>
+where
+    IO: AsyncBufRead + AsyncWrite + Unpin,
+{
+    let (mut input, mut out) = (Input::default(), BytesMut::new());
+    let mut handshake = client.start(&mut out)?;
+    loop {
+        flush(io, &mut out).await?;
+        handshake = match handshake {
+            client::Handshake::NeedsInput(state) => {
+                progress.clone_from(state.progress());
+                fill(&mut input, io).await?;
+                let next = state.process(&mut input.bytes, &mut out);
+                last_words(io, &mut out, next).await?
+            }
+            client::Handshake::Complete(complete) => {
+                io.consume(input.finish());
+                return Ok(complete);
+            }
+        };
+    }
+}
+
+async fn drive_server<IO, F>(
+    io: &mut IO,
+    server: Server,
+    mut lookup: impl FnMut(AccountRequest) -> F,
+    progress: &mut Progress,
+) -> Result<server::Complete, Failure>
+where
+    IO: AsyncBufRead + AsyncWrite + Unpin,
+    F: Future<Output = Result<Option<Account>, OtherError>>,
+{
+    let (mut input, mut out) = (Input::default(), BytesMut::new());
+    let mut handshake = server::Handshake::NeedsInput(server.start()?);
+    loop {
+        flush(io, &mut out).await?;
+        handshake = match handshake {
+            server::Handshake::NeedsInput(state) => {
+                progress.clone_from(state.progress());
+                fill(&mut input, io).await?;
+                let next = state.process(&mut input.bytes, &mut out);
+                last_words(io, &mut out, next).await?
+            }
+            server::Handshake::NeedsAccount(state) => {
+                progress.clone_from(state.progress());
+                let next = match lookup(state.request().clone()).await {
+                    Ok(account) => state.continue_with(account, &mut out),
+                    Err(error) => Err(state.fail(error, &mut out)),
+                };
+                last_words(io, &mut out, next).await?
+            }
+            server::Handshake::Complete(complete) => {
+                io.consume(input.finish());
+                return Ok(complete);
+            }
+        };
+    }
+}
+
+/// Holds the whole of `handshake` to one deadline.
+async fn within<T>(
+    timeout: Duration,
+    handshake: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match time::timeout(timeout, handshake).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::Io(io::ErrorKind::TimedOut.into())),
+    }
+}
+
+/// Reads more, unless there is something that was not looked at yet.
+async fn fill(input: &mut Input, io: &mut (impl AsyncBufRead + Unpin)) -> io::Result<()> {
+    if input.has_news() {
+        return Ok(());
+    }
+    io.consume(input.release());
+    input.take(io.fill_buf().await?)
+}
+
+/// The one write of a message.
+async fn flush(io: &mut (impl AsyncWrite + Unpin), out: &mut BytesMut) -> io::Result<()> {
+    if out.is_empty() {
+        return Ok(());
+    }
+    io.write_all(&out.split()).await?;
+    io.flush().await
+}
+
+/// On an error, tells the peer before giving up, without hiding the error itself.
+async fn last_words<T>(
+    io: &mut (impl AsyncWrite + Unpin),
+    out: &mut BytesMut,
+    next: Result<T, HandshakeError>,
+) -> Result<T, HandshakeError> {
+    if next.is_err() {
+        let _ = flush(io, out).await;
+    }
+    next
+}
