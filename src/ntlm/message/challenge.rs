@@ -18,7 +18,7 @@ pub struct ChallengeMessage<'a> {
     pub flags: NegotiateFlags,
     /// `ServerChallenge`.
     pub server_challenge: [u8; 8],
-    /// `TargetName`, where the flags announce it: UTF-16LE or, as they say, in the server's OEM code page.
+    /// `TargetName`: UTF-16LE or, as they say, in the server's OEM code page.
     pub target_name: &'a [u8],
     /// `TargetInfo`, where the flags announce it.
     pub target_info: Option<AvPairs<'a>>,
@@ -38,9 +38,8 @@ impl<'a> ChallengeMessage<'a> {
         let flags = NegotiateFlags::from_bits(reader.u32("CHALLENGE_MESSAGE.NegotiateFlags")?);
         let server_challenge = reader.take_array("CHALLENGE_MESSAGE.ServerChallenge")?;
 
-        // "If the NTLMSSP_REQUEST_TARGET flag is not set ... MUST be ignored on receipt"; likewise TARGET_INFO.
-        let with_target_info = flags.contains(NegotiateFlags::TARGET_INFO);
-        let target_info = if with_target_info {
+        // "If the NTLMSSP_NEGOTIATE_TARGET_INFO flag is not set ... MUST be ignored on receipt."
+        let target_info = if flags.contains(NegotiateFlags::TARGET_INFO) {
             let _reserved: [u8; 8] = reader.take_array("CHALLENGE_MESSAGE.Reserved")?;
             let field = PayloadField::read(&mut reader, "CHALLENGE_MESSAGE.TargetInfo")?;
             let list = field.resolve(message, reader.offset())?;
@@ -48,10 +47,11 @@ impl<'a> ChallengeMessage<'a> {
         } else {
             None
         };
-        let target_name = if flags.contains(NegotiateFlags::REQUEST_TARGET) {
-            target_name.resolve(message, 32)?
-        } else {
-            &[]
+        // Nothing depends on the name, and the examples of section 4.2 have one without announcing it: it is shown
+        // where it is well-formed.
+        let target_name = match target_name.resolve(message, 32) {
+            Err(error) if flags.contains(NegotiateFlags::REQUEST_TARGET) => return Err(error),
+            resolved => resolved.unwrap_or_default(),
         };
         let version = message
             .get(48..)

@@ -15,6 +15,7 @@ use crate::name::{AccountName, ServicePrincipalName};
 use crate::ntlm::Ntlm;
 
 mod exchange;
+mod handmade;
 mod sealing;
 mod tampering;
 mod vectors;
