@@ -68,6 +68,13 @@ fn environment_at(now: Duration) -> Environment {
 /// Changes the message of this number (0 NEGOTIATE, 1 CHALLENGE, 2 AUTHENTICATE) on its way.
 type Tamper = Box<dyn Fn(usize, &mut Vec<u8>)>;
 
+/// The client's context, what the server asks, and the server.
+type Asked = (
+    Box<dyn SecurityContext>,
+    AccountRequest,
+    Box<dyn AwaitsAccount>,
+);
+
 /// Two ends, and who stands between them.
 struct Exchange {
     client: Ntlm,
@@ -110,16 +117,7 @@ impl Exchange {
     }
 
     /// Up to the look-up of the account.
-    fn ask(
-        &self,
-    ) -> Result<
-        (
-            Box<dyn SecurityContext>,
-            AccountRequest,
-            Box<dyn AwaitsAccount>,
-        ),
-        Error,
-    > {
+    fn ask(&self) -> Result<Asked, Error> {
         let environment = environment();
         let target = ServicePrincipalName::termsrv("server.example.com").unwrap();
         let mut request = InitiatorRequest::new(&target, &self.credentials, &environment);

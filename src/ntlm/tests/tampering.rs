@@ -1,5 +1,7 @@
 //! Somebody between the two ends changes messages: nothing of it succeeds, and nothing panics.
 
+use std::sync::Mutex;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -9,16 +11,16 @@ use crate::ntlm::{
     Ntlmv2Response,
 };
 
-/// The messages of an exchange that nobody disturbs.
+/// The lengths of the messages in an exchange that nobody disturbs.
 fn lengths() -> [usize; 3] {
-    let lengths = Arc::new(std::sync::Mutex::new([0; 3]));
+    let lengths: Arc<Mutex<[usize; 3]>> = Arc::default();
     let seen = Arc::clone(&lengths);
     let exchange = Exchange::tampering(move |number, message| {
         seen.lock().unwrap()[number] = message.len();
     });
     exchange.run(Some(Account::password("Password"))).unwrap();
-    let lengths = *lengths.lock().unwrap();
-    lengths
+    drop(exchange);
+    Arc::into_inner(lengths).unwrap().into_inner().unwrap()
 }
 
 fn run(target: usize, change: impl Fn(&mut Vec<u8>) + 'static) -> Result<Established, Error> {
