@@ -136,7 +136,7 @@ impl Acceptor for ExpectsAuthenticate {
         let message = AuthenticateMessage::decode(token)?;
         check_strength(&message, self.flags)?;
         Ntlmv2Response::decode(message.nt_challenge_response)?;
-        // "If NTLMSSP_NEGOTIATE_KEY_EXCH is set and EncryptedRandomSessionKey is not 16 octets, the token is invalid".
+        // With key exchange, which is agreed upon here, a key of any other length is an invalid token.
         encrypted_random_session_key(&message)?;
 
         let account = AccountName::new(&message.domain_name_text()?, &message.user_name_text()?);
@@ -162,7 +162,7 @@ impl Acceptor for ExpectsAuthenticate {
 
 /// Refuses everything that is weaker than NTLMv2 with keys of 128 bits.
 fn check_strength(message: &AuthenticateMessage<'_>, agreed: NegotiateFlags) -> Result<(), Error> {
-    // "ANONYMOUS ... UserName empty, NtChallengeResponse empty" (MS-NLMP, section 3.2.5.1.2).
+    // An anonymous logon names no user and answers nothing (MS-NLMP, section 3.2.5.1.2).
     if message.flags.contains(NegotiateFlags::ANONYMOUS) || message.user_name.is_empty() {
         return Err(PeerIncompatible::Anonymous.into());
     }
@@ -259,7 +259,7 @@ impl ExpectsAccount {
         };
         match account.map(Account::key) {
             Some(AccountKey::Verified { session_base_key }) => {
-                return Ok(Zeroizing::new(*session_base_key.expose()));
+                Ok(Zeroizing::new(*session_base_key.expose()))
             }
             Some(AccountKey::Candidates(candidates)) if !candidates.is_empty() => {
                 for candidate in candidates {
@@ -293,7 +293,7 @@ impl ExpectsAccount {
         exported_session_key: &[u8; 16],
         received: Option<[u8; 16]>,
     ) -> Result<(), Error> {
-        // "The MIC ... is computed with the MIC field set to all zeros".
+        // It was computed while its own field held zeros.
         let (Some(received), Some(field)) =
             (received, authenticate::mic_mut(&mut self.authenticate))
         else {

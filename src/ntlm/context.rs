@@ -56,8 +56,7 @@ impl SecurityContext for NtlmContext {
         message.resize(length.saturating_add(SIGNATURE_LEN), 0);
         message.copy_within(..length, SIGNATURE_LEN);
         if let Some((signature, data)) = message.split_first_chunk_mut() {
-            // "The sealed message is created before the signature": the checksum takes the keystream behind the data
-            // (MS-NLMP, section 3.4.3).
+            // The data is sealed before the checksum, which takes the keystream behind it (MS-NLMP, section 3.4.3).
             self.outgoing.rc4.apply_keystream(data);
             *signature = self.outgoing.signature(checksum)?;
         }
@@ -144,7 +143,7 @@ impl Direction {
     /// The next message's signature, which uses up its sequence number.
     fn signature(&mut self, mut checksum: [u8; 8]) -> Result<[u8; SIGNATURE_LEN], Error> {
         let sequence = self.sequence()?;
-        // "If NTLMSSP_NEGOTIATE_KEY_EXCH is negotiated, the checksum is RC4'd" (MS-NLMP, section 3.4.4.2).
+        // With key exchange, the checksum is encrypted too (MS-NLMP, section 3.4.4.2).
         self.rc4.apply_keystream(&mut checksum);
         self.sequence = sequence.checked_add(1);
 

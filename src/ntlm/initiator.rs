@@ -88,6 +88,14 @@ impl Initiator for ExpectsChallenge {
         let target_info = challenge
             .target_info
             .ok_or(PeerIncompatible::WeakNtlm("target information"))?;
+        // "If ... the CHALLENGE_MESSAGE TargetInfo field has neither NbComputerName nor NbDomainName AvId pairs and
+        // either Integrity is TRUE or Confidentiality is TRUE, then return STATUS_LOGON_FAILURE" (MS-NLMP, section
+        // 3.1.5.1.2). Some servers send them empty.
+        if target_info.get(AvId::NB_COMPUTER_NAME).is_none()
+            && target_info.get(AvId::NB_DOMAIN_NAME).is_none()
+        {
+            return Err(PeerIncompatible::WeakNtlm("the server's names").into());
+        }
         let server_time = target_info.timestamp();
 
         let mut client_challenge = [0; 8];

@@ -108,7 +108,7 @@ impl PayloadField {
     /// The field's contents, which must lie in `message` and behind its `header_len` octets of header.
     ///
     /// The offset of an empty field means nothing: some peers leave it at 0, some let it point to the message's end.
-    fn resolve<'a>(self, message: &'a [u8], header_len: usize) -> Result<&'a [u8], InvalidMessage> {
+    fn resolve(self, message: &[u8], header_len: usize) -> Result<&[u8], InvalidMessage> {
         if self.length == 0 {
             return Ok(&[]);
         }
