@@ -21,6 +21,7 @@ use crate::error::{
 use crate::gss::{Acceptor, AcceptorRequest, AcceptorStep, AwaitsAccount};
 use crate::mechanism::Mechanism;
 use crate::name::AccountName;
+use crate::secret::Secret;
 
 /// Starts as the server.
 pub(super) fn start(options: &Arc<Options>, request: &AcceptorRequest<'_>) -> Box<dyn Acceptor> {
@@ -93,7 +94,7 @@ impl Acceptor for ExpectsNegotiate {
         server.environment.random.fill(&mut server_challenge)?;
         // Drawn for every client, so that nothing shows whether it will be needed.
         let mut decoy: Key = Zeroizing::new([0; 16]);
-        server.environment.random.fill(decoy.as_mut())?;
+        server.environment.random.fill(&mut *decoy)?;
 
         let mut challenge = Vec::new();
         challenge::encode(
@@ -235,8 +236,8 @@ impl AwaitsAccount for ExpectsAccount {
 impl ExpectsAccount {
     /// Verifies the response, and gives the `SessionBaseKey`.
     ///
-    /// Without an account, the same is computed under a key that nobody has. The time that it takes depends on the
-    /// number of candidates, but not on which of them fits.
+    /// Without an account, the same is computed under a key that nobody has. A failure takes as long whether there
+    /// is such an account or not, for each candidate; only a success ends sooner.
     fn session_base_key(
         &self,
         message: &AuthenticateMessage<'_>,
@@ -244,32 +245,27 @@ impl ExpectsAccount {
         account: Option<&Account>,
     ) -> Result<Key, Error> {
         let user = key::upper_case_utf16(self.account.user());
-        let mut found = None;
-        let mut attempt = |nt_hash: &[u8; 16]| {
+        let attempt = |nt_hash: Key| {
             // Some clients compute with an empty domain whatever they send, so the server tries that as well
             // (MS-NLMP, section 3.2.5.1.2).
-            for domain in [message.domain_name, &[]] {
-                let key = ResponseKey::new(nt_hash, &user, domain);
+            [message.domain_name, &[]].into_iter().find_map(|domain| {
+                let key = ResponseKey::new(&nt_hash, &user, domain);
                 let proof = key.nt_proof_str(&self.server_challenge, response.temp);
-                let session_base_key = key.session_base_key(&proof);
-                if bool::from(proof.ct_eq(&response.nt_proof_str)) {
-                    found.get_or_insert(session_base_key);
-                }
-            }
+                bool::from(proof.ct_eq(&response.nt_proof_str))
+                    .then(|| key.session_base_key(&proof))
+            })
         };
         match account.map(Account::key) {
             Some(AccountKey::Verified { session_base_key }) => {
                 Ok(Zeroizing::new(*session_base_key.expose()))
             }
-            Some(AccountKey::Candidates(candidates)) if !candidates.is_empty() => {
-                for candidate in candidates {
-                    attempt(&nt_hash(candidate));
-                }
-                found.ok_or_else(|| failed(AuthenticationFailure::WrongResponse))
-            }
+            Some(AccountKey::Candidates(candidates)) if !candidates.is_empty() => candidates
+                .iter()
+                .find_map(|candidate| attempt(nt_hash(candidate)))
+                .ok_or_else(|| failed(AuthenticationFailure::WrongResponse)),
             _ => {
-                let decoy = Candidate::NtHash(crate::Secret::new(*self.decoy));
-                attempt(&nt_hash(&decoy));
+                let decoy = Candidate::NtHash(Secret::new(*self.decoy));
+                attempt(nt_hash(&decoy));
                 Err(failed(AuthenticationFailure::UnknownAccount))
             }
         }
