@@ -13,6 +13,9 @@ const MIN_HEADER_LEN: usize = 64;
 /// The header with `Version`, as Windows XP and Server 2003 send it.
 const VERSION_HEADER_LEN: usize = 72;
 
+/// The header with `MIC` and without `Version`, which some clients leave out where it has not been negotiated.
+const MIC_HEADER_LEN: usize = 80;
+
 /// The header with `Version` and `MIC`.
 const HEADER_LEN: usize = 88;
 
@@ -41,6 +44,8 @@ pub struct AuthenticateMessage<'a> {
     /// `MIC`, where the header has room for it. It means something only if `MsvAvFlags` of the response says so:
     /// some clients leave garbage here.
     pub mic: Option<[u8; 16]>,
+    /// Where `MIC` stands.
+    mic_offset: Option<usize>,
 }
 
 impl<'a> AuthenticateMessage<'a> {
@@ -85,11 +90,14 @@ impl<'a> AuthenticateMessage<'a> {
         let version = reader
             .take_array("AUTHENTICATE_MESSAGE.Version")
             .ok()
-            .filter(|_| header_len >= VERSION_HEADER_LEN);
-        let mic = reader
-            .take_array("AUTHENTICATE_MESSAGE.MIC")
-            .ok()
-            .filter(|_| header_len >= HEADER_LEN);
+            .filter(|_| header_len >= VERSION_HEADER_LEN)
+            .filter(|_| flags.contains(NegotiateFlags::VERSION))
+            .map(Version::from_bytes);
+        let mic_offset = match header_len {
+            HEADER_LEN.. => Some(VERSION_HEADER_LEN),
+            MIC_HEADER_LEN.. if !flags.contains(NegotiateFlags::VERSION) => Some(MIN_HEADER_LEN),
+            _ => None,
+        };
         Ok(Self {
             flags,
             lm_challenge_response,
@@ -98,10 +106,11 @@ impl<'a> AuthenticateMessage<'a> {
             user_name,
             workstation,
             encrypted_random_session_key,
-            version: version
-                .filter(|_| flags.contains(NegotiateFlags::VERSION))
-                .map(Version::from_bytes),
-            mic,
+            version,
+            mic: mic_offset
+                .and_then(|offset| message.get(offset..)?.first_chunk())
+                .copied(),
+            mic_offset,
         })
     }
 
@@ -213,7 +222,6 @@ impl Parts<'_> {
 
 /// The `MIC` in the header of a message that has room for it.
 pub(crate) fn mic_mut(message: &mut [u8]) -> Option<&mut [u8; 16]> {
-    message
-        .first_chunk_mut::<HEADER_LEN>()
-        .and_then(|header| header.last_chunk_mut())
+    let offset = AuthenticateMessage::decode(message).ok()?.mic_offset?;
+    message.get_mut(offset..)?.first_chunk_mut()
 }

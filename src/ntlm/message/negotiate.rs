@@ -7,6 +7,9 @@ use crate::ntlm::flags::NegotiateFlags;
 /// The length of the message that this crate sends: a header without payload.
 pub(crate) const LEN: usize = 40;
 
+/// The least message: up to and with `NegotiateFlags`.
+const MIN_LEN: usize = 16;
+
 /// NEGOTIATE_MESSAGE: what a client offers (MS-NLMP, section 2.2.1.1).
 ///
 /// The texts are in the client's OEM code page, whatever the flags say.
@@ -39,7 +42,9 @@ impl<'a> NegotiateMessage<'a> {
             }
             let field = PayloadField::read(&mut reader, name)?;
             if flags.contains(flag) {
-                field.resolve(message, 32)
+                // Some clients count this field's offset from a shorter header than they send. Nobody needs the texts, so
+                // only what is always there is out of bounds.
+                field.resolve(message, MIN_LEN)
             } else {
                 Ok(&[])
             }

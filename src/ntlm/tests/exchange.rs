@@ -8,6 +8,7 @@ use super::handmade::{self, Handmade};
 use super::*;
 use crate::account::Candidate;
 use crate::error::{PeerIncompatible, PeerMisbehaved};
+use crate::ntlm::NegotiateFlags;
 use crate::ntlm::key::{self, ResponseKey};
 use crate::ntlm::{AuthenticateMessage, AvId, ChallengeMessage, Ntlmv2Response};
 use crate::secret::Secret;
@@ -236,6 +237,24 @@ fn a_mic_that_is_announced_must_verify_even_where_it_may_be_missing() {
 }
 
 #[test]
+fn a_mic_stands_in_the_place_of_a_version_that_was_not_negotiated() {
+    let mut handmade = Handmade::new();
+    handmade.header_len = 80;
+    assert_eq!(
+        handmade::failure(handmade.log_on(&Ntlm::default(), None)),
+        AuthenticationFailure::WrongMic
+    );
+    let flags = handmade.flags.bits() & !NegotiateFlags::VERSION.bits();
+    handmade.flags = NegotiateFlags::from_bits(flags);
+    assert!(handmade.log_on(&Ntlm::default(), None).is_ok());
+    handmade.mic = Some([0; 16]);
+    assert_eq!(
+        handmade::failure(handmade.log_on(&Ntlm::default(), None)),
+        AuthenticationFailure::WrongMic
+    );
+}
+
+#[test]
 fn old_clients_leave_out_the_mic_and_the_version() {
     let allowing = Ntlm::default().allow_missing_mic(true);
     for header_len in [64, 72, 88] {
@@ -298,7 +317,7 @@ fn anonymous_logons_are_refused() {
         Err(Error::PeerIncompatible(PeerIncompatible::Anonymous))
     ));
     let mut handmade = Handmade::new();
-    handmade.flags = handmade.flags | crate::ntlm::NegotiateFlags::ANONYMOUS;
+    handmade.flags = handmade.flags | NegotiateFlags::ANONYMOUS;
     assert!(matches!(
         handmade.log_on(&Ntlm::default(), None),
         Err(Error::PeerIncompatible(PeerIncompatible::Anonymous))
