@@ -10,7 +10,8 @@ use super::context::NtlmContext;
 use super::flags::NegotiateFlags;
 use super::key::{self, Key, ResponseKey, Sender};
 use super::message::{
-    AuthenticateMessage, AvId, NegotiateMessage, Ntlmv2Response, authenticate, av_pair, challenge,
+    AuthenticateMessage, AvId, ChallengeMessage, NegotiateMessage, Ntlmv2Response, authenticate,
+    av_pair, challenge,
 };
 use super::{AV_FLAG_MIC, Options, channel_bindings_hash, time};
 use crate::account::{Account, AccountKey, AccountRequest, Candidate, NtlmLogon};
@@ -25,10 +26,24 @@ use crate::secret::Secret;
 
 /// Starts as the server.
 pub(super) fn start(options: &Arc<Options>, request: &AcceptorRequest<'_>) -> Box<dyn Acceptor> {
-    Box::new(ExpectsNegotiate(Server {
-        options: Arc::clone(options),
-        channel_bindings: request.channel_bindings.map(channel_bindings_hash),
-        environment: request.environment.clone(),
+    Box::new(ExpectsNegotiate(Server::new(options, request)))
+}
+
+/// Continues as the server behind a challenge that has been sent.
+pub(super) fn resume(
+    options: &Arc<Options>,
+    request: &AcceptorRequest<'_>,
+    negotiate: &[u8],
+    challenge: &[u8],
+) -> Result<Box<dyn Acceptor>, Error> {
+    let server = Server::new(options, request);
+    let message = ChallengeMessage::decode(challenge)?;
+    Ok(Box::new(ExpectsAuthenticate {
+        decoy: server.decoy()?,
+        server,
+        flags: message.flags,
+        server_challenge: message.server_challenge,
+        exchange: [negotiate, challenge].concat(),
     }))
 }
 
@@ -40,6 +55,21 @@ struct Server {
 }
 
 impl Server {
+    fn new(options: &Arc<Options>, request: &AcceptorRequest<'_>) -> Self {
+        Self {
+            options: Arc::clone(options),
+            channel_bindings: request.channel_bindings.map(channel_bindings_hash),
+            environment: request.environment.clone(),
+        }
+    }
+
+    /// An NT hash that no account has. Drawn for every client, so that nothing shows whether it will be needed.
+    fn decoy(&self) -> Result<Key, Error> {
+        let mut decoy: Key = Zeroizing::new([0; 16]);
+        self.environment.random.fill(&mut *decoy)?;
+        Ok(decoy)
+    }
+
     /// The AV_PAIRs of the challenge.
     fn target_info(&self) -> Result<Vec<u8>, ApiMisuse> {
         let Options {
@@ -92,9 +122,7 @@ impl Acceptor for ExpectsNegotiate {
 
         let mut server_challenge = [0; 8];
         server.environment.random.fill(&mut server_challenge)?;
-        // Drawn for every client, so that nothing shows whether it will be needed.
-        let mut decoy: Key = Zeroizing::new([0; 16]);
-        server.environment.random.fill(&mut *decoy)?;
+        let decoy = server.decoy()?;
 
         let mut challenge = Vec::new();
         challenge::encode(

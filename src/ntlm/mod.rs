@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use md5::{Digest, Md5};
 
+use crate::error::Error;
 use crate::gss::{
     Acceptor, AcceptorRequest, ChannelBindings, Initiator, InitiatorRequest, MechanismProvider,
 };
@@ -107,6 +108,24 @@ impl Ntlm {
     #[must_use]
     pub fn max_time_skew(self, skew: Option<Duration>) -> Self {
         self.with(|options| options.max_time_skew = skew)
+    }
+
+    /// Continues as the server behind a challenge that has been sent already: by another process, or in an exchange that
+    /// was recorded.
+    ///
+    /// `negotiate` and `challenge` are the messages as they were on the wire; [`Acceptor::step()`] takes the
+    /// AUTHENTICATE_MESSAGE. The caller vouches that the challenge was drawn at random and is answered once only: whoever
+    /// may answer it twice can replay an answer.
+    ///
+    /// # Errors
+    /// Where `challenge` is malformed, or the random source fails.
+    pub fn resume(
+        &self,
+        request: AcceptorRequest<'_>,
+        negotiate: &[u8],
+        challenge: &[u8],
+    ) -> Result<Box<dyn Acceptor>, Error> {
+        acceptor::resume(&self.options, &request, negotiate, challenge)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
