@@ -1,5 +1,7 @@
 //! SPNEGO's tokens against printed and derived vectors, and against malformed ones.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used)] // in what the tests share
+
 use credssp::error::InvalidMessageKind;
 use credssp::mechanism::Oid;
 use credssp::spnego::{
@@ -9,7 +11,7 @@ use credssp::spnego::{
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u8> = text
         .chars()
-        .map(|digit| digit.to_digit(16).unwrap() as u8)
+        .map(|digit| u8::try_from(digit.to_digit(16).unwrap()).unwrap())
         .collect();
     digits
         .chunks(2)

@@ -1,5 +1,7 @@
 //! SPNEGO's two sides, with each other and with peers that misbehave.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // in what the tests share
+
 use std::sync::{Arc, Mutex};
 
 use credssp::Account;

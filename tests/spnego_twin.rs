@@ -1,5 +1,7 @@
 //! SPNEGO's tokens against a second implementation of them: rasn, with the types of RFC 4178 and MS-SPNG.
 
+#![allow(clippy::indexing_slicing, clippy::unwrap_used)] // in what the tests share
+
 use credssp::mechanism::Oid;
 use credssp::spnego::{
     MechTypeList, NegHints, NegState, NegTokenInit, NegTokenResp, NegotiationToken,
