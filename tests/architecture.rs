@@ -36,7 +36,11 @@ fn modules_use_lower_floors_only() {
         report.violations.join("\n")
     );
     // Were the uses not found at all, there would be no violations either.
-    assert!(report.uses.len() > 60, "only {} uses seen", report.uses.len());
+    assert!(
+        report.uses.len() > 60,
+        "only {} uses seen",
+        report.uses.len()
+    );
     for (user, used) in [
         ("stream", "tls"),
         ("tls", "client"),
@@ -80,21 +84,45 @@ fn finds_planted_violations() {
     let root = "pub use client::Client; pub use stream::blocking as io;";
     for (module, text, expected) in [
         ("gss", "use crate::client::Client;", "client"),
-        ("gss", "use crate::{name, error::{Error, NtStatus}, server};", "server"),
-        ("gss", "use crate::{name::{self, ServicePrincipalName}, tls as name_of_its_own};", "tls"),
+        (
+            "gss",
+            "use crate::{name, error::{Error, NtStatus}, server};",
+            "server",
+        ),
+        (
+            "gss",
+            "use crate::{name::{self, ServicePrincipalName}, tls as name_of_its_own};",
+            "tls",
+        ),
         ("gss", "pub(crate) use crate::stream::*;", "stream"),
         ("gss", "use super::defaults;", "defaults"),
         ("gss::deep", "use super::super::defaults;", "defaults"),
-        ("gss", "mod deep { use super::super::tls::Connector; }", "tls"),
+        (
+            "gss",
+            "mod deep { use super::super::tls::Connector; }",
+            "tls",
+        ),
         // Re-exports at the root, under their own name and another.
         ("gss", "use crate::Client;", "client"),
         ("gss", "fn f(_: crate::io::Stream) {}", "stream"),
         // In types, expressions, patterns, bounds and attributes of visibility.
         ("gss", "fn f(_: &crate::client::Client) {}", "client"),
-        ("gss", "fn f() { let _ = crate::server::Server::new(); }", "server"),
+        (
+            "gss",
+            "fn f() { let _ = crate::server::Server::new(); }",
+            "server",
+        ),
         ("gss", "impl<T: super::tls::Provider> Trait for T {}", "tls"),
-        ("gss", "fn f() { vec![crate::client::Client::new()]; }", "client"),
-        ("gss", "macro_rules! m { () => { $crate::client::Client } }", "client"),
+        (
+            "gss",
+            "fn f() { vec![crate::client::Client::new()]; }",
+            "client",
+        ),
+        (
+            "gss",
+            "macro_rules! m { () => { $crate::client::Client } }",
+            "client",
+        ),
         ("gss", "fn f() { use crate::tls; }", "tls"),
         // What cannot be followed is refused.
         ("gss", "use crate::*;", "*"),
@@ -117,7 +145,12 @@ fn finds_planted_violations() {
             ),
         ];
         let report = inspect(&sources);
-        assert_eq!(report.violations.len(), 1, "{text}: {:?}", report.violations);
+        assert_eq!(
+            report.violations.len(),
+            1,
+            "{text}: {:?}",
+            report.violations
+        );
         assert!(
             report.violations[0].contains(&format!("`{expected}`")),
             "{text}: {:?}",
@@ -130,13 +163,34 @@ fn finds_planted_violations() {
 fn permits_lower_floors_and_the_own_module() {
     let root = "pub use name::AccountName; pub use error::Error;";
     for (module, text) in [
-        ("gss", "use crate::{Error, AccountName, name::{self, ServicePrincipalName}};"),
-        ("gss::deep", "use super::Initiator; use super::super::error; use crate::gss::Acceptor;"),
-        ("gss", "mod deep { use super::Initiator; use self::below::It; mod below {} }"),
-        ("gss", "use std::sync::Arc; use rustls::client::ClientConfig; fn f() { server::f(); }"),
-        ("gss", "/// [a link](crate::client::Client)\nfn f() { g(\"crate::client\"); }"),
-        ("gss", "#[cfg(test)] mod tests { use crate::client::Client; }"),
-        ("gss", "pub(in crate::gss) fn f() {} pub(crate) fn g() {} pub(super) fn h() {}"),
+        (
+            "gss",
+            "use crate::{Error, AccountName, name::{self, ServicePrincipalName}};",
+        ),
+        (
+            "gss::deep",
+            "use super::Initiator; use super::super::error; use crate::gss::Acceptor;",
+        ),
+        (
+            "gss",
+            "mod deep { use super::Initiator; use self::below::It; mod below {} }",
+        ),
+        (
+            "gss",
+            "use std::sync::Arc; use rustls::client::ClientConfig; fn f() { server::f(); }",
+        ),
+        (
+            "gss",
+            "/// [a link](crate::client::Client)\nfn f() { g(\"crate::client\"); }",
+        ),
+        (
+            "gss",
+            "#[cfg(test)] mod tests { use crate::client::Client; }",
+        ),
+        (
+            "gss",
+            "pub(in crate::gss) fn f() {} pub(crate) fn g() {} pub(super) fn h() {}",
+        ),
     ] {
         let sources = [
             Source::new(&[], "src/lib.rs", root),
