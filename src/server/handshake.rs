@@ -217,6 +217,9 @@ impl Core {
         let request = TsRequest::decode(&message)?;
         debug!(bytes = message.len(), ?request, "received a TSRequest");
         self.check(&request)?;
+        if request.auth_info.is_some() && !matches!(state, State::ExpectAuthInfo(_)) {
+            return Err(PeerMisbehaved::EarlyAuthInfo.into());
+        }
         // An empty token says nothing: some peers write one where they have none.
         let token = request.nego_token.filter(|token| !token.is_empty());
         match state {
@@ -230,7 +233,6 @@ impl Core {
                 self.negotiate(acceptor, token, &request, out)
             }
             State::ExpectPubKeyAuth(mut client) => {
-                no_auth_info(&request)?;
                 client.context.finish(token)?;
                 let sealed = request
                     .pub_key_auth
@@ -287,7 +289,6 @@ impl Core {
         request: &TsRequest<'_>,
         out: &mut BytesMut,
     ) -> Result<Next, Error> {
-        no_auth_info(request)?;
         self.rounds = self.rounds.saturating_add(1);
         if self.rounds > MAX_ROUNDS {
             return Err(PeerMisbehaved::TooManyRounds.into());
@@ -447,13 +448,6 @@ impl Core {
         }
         debug!(%error, step = %self.progress.step, "the handshake failed");
         HandshakeError::new(error, self.progress)
-    }
-}
-
-fn no_auth_info(request: &TsRequest<'_>) -> Result<(), PeerMisbehaved> {
-    match request.auth_info {
-        Some(_) => Err(PeerMisbehaved::EarlyAuthInfo),
-        None => Ok(()),
     }
 }
 
