@@ -14,7 +14,7 @@ pub(crate) const MIN_VERSION: u32 = 5;
 /// The lowest version that there is.
 const FIRST_VERSION: u32 = 2;
 
-/// More rounds than any real negotiation takes.
+/// How many tokens of the peer's are read: more than any real negotiation takes.
 pub(crate) const MAX_ROUNDS: u32 = 16;
 
 /// The mechanisms that the crate's features enable, in order of preference.

@@ -199,7 +199,9 @@ impl Core {
         token: Option<&[u8]>,
         out: &mut BytesMut,
     ) -> Result<Next, Error> {
-        self.rounds = self.rounds.saturating_add(1);
+        if token.is_some() {
+            self.rounds = self.rounds.saturating_add(1);
+        }
         if self.rounds > MAX_ROUNDS {
             return Err(PeerMisbehaved::TooManyRounds.into());
         }
