@@ -14,7 +14,6 @@ use credssp::mechanism::{Mechanism, Negotiation};
 use credssp::proof::ServerProof;
 use credssp::{AccountName, Credentials, Secret};
 
-use pair::message::Fields;
 use pair::toy::Toy;
 use pair::{PASSWORD, Pair, Side, alice, ntlm};
 
