@@ -203,7 +203,11 @@ struct ToyContext {
 
 impl ToyContext {
     fn header(side: Side, number: u8) -> [u8; 4] {
-        [b'T', b'0', side as u8, number]
+        let side = match side {
+            Side::Client => b'c',
+            Side::Server => b's',
+        };
+        [b'T', b'0', side, number]
     }
 
     fn outgoing(&mut self) -> [u8; 4] {
