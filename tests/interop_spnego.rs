@@ -214,10 +214,11 @@ fn our_acceptor_refuses_gss_ntlmssp_with_a_wrong_password() {
     assert_eq!(mechanism, Mechanism::Ntlm);
 }
 
-/// MIT's initiator, with our acceptor: our context and our last token.
-fn accept_peer(
-    password: &str,
-) -> Result<(Box<dyn SecurityContext>, Vec<u8>, GssPeer), credssp::Error> {
+/// Our context, our last token, and the peer.
+type Accepted = (Box<dyn SecurityContext>, Vec<u8>, GssPeer);
+
+/// MIT's initiator, with our acceptor.
+fn accept_peer(password: &str) -> Result<Accepted, credssp::Error> {
     let password = format!("password={password}");
     let options = [r"user=CORP\alice", &password, "target=TERMSRV@localhost"];
     let mut peer = GssPeer::start(GssRole::Initiate, GssMechanism::SpnegoNtlm, &options);

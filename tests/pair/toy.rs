@@ -204,8 +204,8 @@ struct ToyContext {
 impl ToyContext {
     fn header(side: Side, number: u8) -> [u8; 4] {
         let side = match side {
-            Side::Client => b'c',
-            Side::Server => b's',
+            Side::Client => 0,
+            Side::Server => 1,
         };
         [b'T', b'0', side, number]
     }
