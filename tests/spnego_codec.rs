@@ -196,6 +196,8 @@ fn refuses_what_is_not_the_structure() {
         ("a0083006a00430020600", BadEncoding),
         // A mechListMIC in [3] and in [4].
         ("a00e300ca0023000a3020400a4020400", TrailingData),
+        // A second value in [3].
+        ("a00c300aa0023000a30404000400", TrailingData),
         // Fields out of order.
         ("a00e300ca0023000a3020400a2020400", TrailingData),
         // reqFlags whose unused bits are set.

@@ -2,7 +2,10 @@
 
 // Each test binary compiles this module and uses its own part of it.
 #![allow(dead_code)]
-#![allow(clippy::unwrap_used)]
+#![allow(unused_imports, unused_macros)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+pub(crate) mod negotiation;
 
 use std::sync::Arc;
 
