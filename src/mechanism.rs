@@ -28,7 +28,8 @@ pub struct Oid(&'static [u8]);
 impl Oid {
     /// Kerberos 5, `1.2.840.113554.1.2.2` (RFC 4121, section 1).
     pub const KERBEROS: Self = Self(b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02");
-    /// Kerberos 5 user-to-user, `1.2.840.113554.1.2.2.3` (MS-KILE, section 1.9); never selected by this crate.
+    /// Kerberos 5 user-to-user, `1.2.840.113554.1.2.2.3` (draft-swift-win2k-krb-user2user); never selected by this
+    /// crate.
     pub const KERBEROS_USER_TO_USER: Self = Self(b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x03");
     /// Kerberos 5 as Windows also spells it, `1.2.840.48018.1.2.2` (MS-SPNG, section 1.9).
     pub const MS_KERBEROS: Self = Self(b"\x2a\x86\x48\x82\xf7\x12\x01\x02\x02");

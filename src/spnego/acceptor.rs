@@ -80,8 +80,8 @@ impl gss::Acceptor for Acceptor {
             mechanism: choice.mechanism,
             mech_types: init.mech_types.as_der().into(),
             mic_required: place > 0,
-            // MS-SPNG, 3.1.5.2, on MS_KERBEROS: the very identifier that was offered has to come back; Windows' clients
-            // fail where it is Kerberos' other one.
+            // MS-SPNG, appendix A, on 1.2.840.48018.1.2.2: the very identifier that was offered has to come back;
+            // Windows' clients fail where it is Kerberos' other one.
             supported_mech: Some(oid),
             received: Received::default(),
         };

@@ -32,7 +32,8 @@ impl<'a> NegotiationToken<'a> {
 
 /// `NegTokenInit` (RFC 4178, section 4.2.1) or `NegTokenInit2` (MS-SPNG, section 2.2.1).
 ///
-/// `reqFlags` is not kept: it "MUST be ignored" and never sent, since nothing protects it (RFC 4178, section 4.2.1).
+/// `reqFlags` is neither kept nor sent, since nothing protects it: an acceptor "MUST ignore this reqFlags field"
+/// (RFC 4178, section 4.2.1).
 /// The token is shown by `Debug` without the octets of its fields, which may be of use to an attacker.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
