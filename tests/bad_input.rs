@@ -566,13 +566,11 @@ fn refuses_a_missing_token() {
 fn refuses_a_token_after_completion() {
     for pair in both() {
         let first = pair.run().sent[0].decode().nego_token;
-        for index in [2] {
-            let outcome = pair.run_with(change(Side::Client, index, |m| {
-                m.nego_token.clone_from(&first);
-            }));
-            let words = "a token came after";
-            assert_server_refuses(&outcome, "PeerMisbehaved", words, MALFORMED);
-        }
+        let outcome = pair.run_with(change(Side::Client, 2, |m| {
+            m.nego_token.clone_from(&first);
+        }));
+        let words = "a token came after";
+        assert_server_refuses(&outcome, "PeerMisbehaved", words, MALFORMED);
     }
     let challenge = Pair::bare().run().sent[1].decode().nego_token;
     let outcome = Pair::bare().run_with(change(Side::Server, 1, |m| {

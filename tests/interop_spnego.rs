@@ -39,7 +39,7 @@ fn initiator(optimistic_kerberos: bool, password: &str) -> Box<dyn Initiator> {
     let environment = Environment::default();
     let request = InitiatorRequest::new(&target, &credentials, &environment);
     let mechanisms = mechanisms(optimistic_kerberos);
-    spnego::initiator(&mechanisms, request, toy::permit_all()).unwrap()
+    spnego::initiator(&mechanisms, request).unwrap()
 }
 
 fn acceptor(first_token: &[u8]) -> Box<dyn Acceptor> {

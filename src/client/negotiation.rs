@@ -32,7 +32,7 @@ pub(super) fn initiator(client: &Client) -> Result<Box<dyn Initiator>, Error> {
         return Err(denied.into());
     }
     match config.negotiation {
-        Negotiation::Spnego => spnego::initiator(&permitted, request, Arc::new(|_| Ok(()))),
+        Negotiation::Spnego => spnego::initiator(&permitted, request),
         Negotiation::Bare => bare(&permitted, request),
     }
 }

@@ -10,12 +10,6 @@ use super::context::{self, Due, SpnegoContext};
 use super::mech_type::{MechType, MechTypeList};
 use super::token::{NegState, NegTokenInit, NegTokenResp};
 
-/// Asked before the initiator follows the acceptor to another mechanism than the one it began with.
-///
-/// What proves the server depends on the mechanism, so delegation policy may have to forbid the change before a single
-/// token of the other mechanism is drawn from the client. Its error ends the negotiation.
-pub type Permit = Arc<dyn Fn(Mechanism) -> Result<(), Error> + Send + Sync>;
-
 /// The client side of SPNEGO.
 ///
 /// Begins with the first token of the first mechanism, in the hope that the acceptor takes it too.
@@ -27,12 +21,13 @@ pub struct Initiator {
 impl Initiator {
     /// Offers all of `mechanisms` that fit the credentials of `request`, the first one preferred.
     ///
+    /// The acceptor may select any of them: what delegation policy forbids must not be among them.
+    ///
     /// # Errors
     /// Where there is no such mechanism.
     pub fn new(
         mechanisms: &[Arc<dyn MechanismProvider>],
         request: InitiatorRequest<'_>,
-        permit: Permit,
     ) -> Result<Self, Error> {
         if mechanisms.is_empty() {
             return Err(ApiMisuse::NoMechanisms.into());
@@ -59,7 +54,6 @@ impl Initiator {
                 oids,
                 mech_types,
                 alternatives,
-                permit,
                 stage: Stage::Start,
                 mic_required: false,
             },
@@ -118,7 +112,6 @@ struct Exchange {
     mech_types: Vec<u8>,
     /// Emptied by the acceptor's first reply, which is the only one that selects.
     alternatives: Vec<Alternative>,
-    permit: Permit,
     stage: Stage,
     mic_required: bool,
 }
@@ -214,7 +207,6 @@ impl Exchange {
         received: &[u8],
     ) -> Result<InitiatorStep, Error> {
         tracing::debug!(from = %self.mechanism, to = %other.mechanism, "the acceptor selected another mechanism");
-        (self.permit)(other.mechanism)?;
         self.mechanism = other.mechanism;
         self.oids = other.oids;
         // RFC 4178, 5: the exchange is optional only "if the accepted mechanism is the most preferred mechanism of

@@ -22,7 +22,7 @@ mod token_kind;
 
 pub use acceptor::Acceptor;
 pub use context::SpnegoContext;
-pub use initiator::{Initiator, Permit};
+pub use initiator::Initiator;
 pub use mech_type::{MechType, MechTypeList};
 pub use token::{NegHints, NegState, NegTokenInit, NegTokenResp, NegotiationToken};
 pub use token_kind::TokenKind;
@@ -34,9 +34,8 @@ pub use token_kind::TokenKind;
 pub fn initiator(
     mechanisms: &[Arc<dyn MechanismProvider>],
     request: InitiatorRequest<'_>,
-    permit: Permit,
 ) -> Result<Box<dyn gss::Initiator>, Error> {
-    Ok(Box::new(Initiator::new(mechanisms, request, permit)?))
+    Ok(Box::new(Initiator::new(mechanisms, request)?))
 }
 
 /// Starts as the server, in the kind of `first_token`: SPNEGO is answered by SPNEGO, and a mechanism that came alone by

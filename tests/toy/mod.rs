@@ -18,7 +18,7 @@ use credssp::gss::{
     InitiatorStep, MechanismProvider, SecurityContext,
 };
 use credssp::mechanism::{Mechanism, Oid};
-use credssp::spnego::{self, Permit};
+use credssp::spnego;
 use credssp::{AccountName, Credentials, ServicePrincipalName};
 
 /// A mechanism whose exchange takes a number of tokens.
@@ -55,16 +55,12 @@ pub(crate) fn providers(toys: &[Toy]) -> Vec<Arc<dyn MechanismProvider>> {
         .collect()
 }
 
-pub(crate) fn permit_all() -> Permit {
-    Arc::new(|_| Ok(()))
-}
-
-pub(crate) fn initiator(toys: &[Toy], permit: Permit) -> Result<Box<dyn Initiator>, Error> {
+pub(crate) fn initiator(toys: &[Toy]) -> Result<Box<dyn Initiator>, Error> {
     let target = ServicePrincipalName::termsrv("host.example").unwrap();
     let credentials = Credentials::password(AccountName::new("CORP", "alice"), "secret");
     let environment = Environment::default();
     let request = InitiatorRequest::new(&target, &credentials, &environment);
-    spnego::initiator(&providers(toys), request, permit)
+    spnego::initiator(&providers(toys), request)
 }
 
 pub(crate) fn acceptor(toys: &[Toy], first_token: &[u8]) -> Result<Box<dyn Acceptor>, Error> {

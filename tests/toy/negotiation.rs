@@ -6,7 +6,7 @@ use credssp::gss::{Acceptor, AcceptorStep, Initiator, InitiatorStep, SecurityCon
 use credssp::mechanism::{Mechanism, Oid};
 use credssp::spnego::{MechTypeList, NegState, NegTokenInit, NegTokenResp};
 
-use super::{NTLM, STATUS, Toy, acceptor, initiator, mic, permit_all, token};
+use super::{NTLM, STATUS, Toy, acceptor, initiator, mic, token};
 
 /// How a negotiation ended for both.
 pub(crate) struct Outcome {
@@ -28,7 +28,7 @@ pub(crate) fn negotiate(
         tokens.push(token.clone());
         token
     };
-    let mut step = initiator(client, permit_all())?.step(None)?;
+    let mut step = initiator(client)?.step(None)?;
     let mut acceptor_state: Option<Box<dyn Acceptor>> = None;
     let mut logon = None;
     let mut client = loop {
@@ -125,7 +125,7 @@ pub(crate) fn init(mech_types: &[Oid], mech_token: Option<&[u8]>) -> Vec<u8> {
 
 /// An initiator that has sent its first token.
 pub(crate) fn started(toys: &[Toy]) -> (Box<dyn Initiator>, Vec<u8>) {
-    match initiator(toys, permit_all()).unwrap().step(None).unwrap() {
+    match initiator(toys).unwrap().step(None).unwrap() {
         InitiatorStep::NeedsToken { token, next } => (next, token),
         _ => panic!("SPNEGO always waits for a reply"),
     }
