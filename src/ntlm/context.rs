@@ -4,8 +4,9 @@ use bytes::BytesMut;
 use hmac::Mac;
 use rc4::{Rc4, StreamCipher};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
-use super::key::{self, HmacMd5, Key, Sender};
+use super::key::{self, HmacMd5, Sender};
 use crate::error::{ApiMisuse, AuthenticationFailure, Error, InvalidMessage, InvalidMessageKind};
 use crate::gss::SecurityContext;
 use crate::mechanism::Mechanism;
@@ -13,6 +14,9 @@ use crate::mechanism::Mechanism;
 /// NTLMSSP_MESSAGE_SIGNATURE with extended session security: version 1, checksum, sequence number
 /// (MS-NLMP, section 2.2.2.9.2).
 const SIGNATURE_LEN: usize = 16;
+
+/// The checksum in it.
+const CHECKSUM_LEN: usize = 8;
 
 /// The version, little-endian.
 const SIGNATURE_VERSION: [u8; 4] = [1, 0, 0, 0];
@@ -57,7 +61,7 @@ impl SecurityContext for NtlmContext {
         message.copy_within(..length, SIGNATURE_LEN);
         if let Some((signature, data)) = message.split_first_chunk_mut() {
             // The data is sealed before the checksum, which takes the keystream behind it (MS-NLMP, section 3.4.3).
-            self.outgoing.rc4.apply_keystream(data);
+            self.outgoing.keystream.apply(data);
             *signature = self.outgoing.signature(checksum)?;
         }
         Ok(())
@@ -68,7 +72,7 @@ impl SecurityContext for NtlmContext {
             .split_first_chunk_mut::<SIGNATURE_LEN>()
             .ok_or_else(truncated)?;
         self.incoming.check_sequence(signature)?;
-        self.incoming.rc4.apply_keystream(data);
+        self.incoming.keystream.apply(data);
         self.incoming.verify(data, signature)?;
         Ok(data)
     }
@@ -86,12 +90,16 @@ impl SecurityContext for NtlmContext {
     }
 
     fn get_mech_list_mic(&mut self, mech_types: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        // The keystream is put back to where it was before this one signature; the sequence number stays (MS-SPNG,
+        // sections 3.2.5.1 and 3.3.5.1).
+        let start = self.outgoing.keystream.peek();
         self.get_mic(mech_types, out)?;
-        self.outgoing.rewind();
+        self.outgoing.keystream.put_back(start);
         Ok(())
     }
 
     fn verify_mech_list_mic(&mut self, mech_types: &[u8], mic: &[u8]) -> Result<(), Error> {
+        let start = self.incoming.keystream.peek();
         self.verify_mic(mech_types, mic)
             .map_err(|error| match error {
                 Error::AuthenticationFailed { .. } => {
@@ -99,7 +107,7 @@ impl SecurityContext for NtlmContext {
                 }
                 other => other,
             })?;
-        self.incoming.rewind();
+        self.incoming.keystream.put_back(start);
         Ok(())
     }
 
@@ -108,11 +116,55 @@ impl SecurityContext for NtlmContext {
     }
 }
 
+/// An RC4 keystream into which the octets of one checksum can be put back.
+///
+/// That is all a rewind needs, and spares it RC4's key schedule, which costs more than a short message.
+struct Keystream {
+    rc4: Rc4,
+    /// Come before the stream goes on.
+    put_back: Zeroizing<[u8; CHECKSUM_LEN]>,
+    /// How many of those have been used.
+    used: usize,
+}
+
+impl Keystream {
+    fn new(seal_key: &[u8; 16]) -> Self {
+        Self {
+            rc4: key::rc4(seal_key),
+            put_back: Zeroizing::default(),
+            used: CHECKSUM_LEN,
+        }
+    }
+
+    fn apply(&mut self, data: &mut [u8]) {
+        let waiting = CHECKSUM_LEN.saturating_sub(self.used).min(data.len());
+        let (head, tail) = data.split_at_mut(waiting);
+        for (byte, mask) in head.iter_mut().zip(self.put_back.iter().skip(self.used)) {
+            *byte ^= mask;
+        }
+        self.used = self.used.saturating_add(waiting);
+        self.rc4.apply_keystream(tail);
+    }
+
+    /// The octets that the next checksum will take.
+    fn peek(&mut self) -> Zeroizing<[u8; CHECKSUM_LEN]> {
+        let mut next = Zeroizing::new([0; CHECKSUM_LEN]);
+        self.apply(next.as_mut());
+        self.put_back(next.clone());
+        next
+    }
+
+    /// Lets these octets come next; those that were put back before must have been used.
+    fn put_back(&mut self, octets: Zeroizing<[u8; CHECKSUM_LEN]>) {
+        self.put_back = octets;
+        self.used = 0;
+    }
+}
+
 /// The keys and counters of one direction.
 struct Direction {
     mac: HmacMd5,
-    seal_key: Key,
-    rc4: Rc4,
+    keystream: Keystream,
     /// The next message's number; `None` when all have been used.
     sequence: Option<u32>,
 }
@@ -122,14 +174,13 @@ impl Direction {
         let seal_key = key::seal_key(exported_session_key, sender);
         Self {
             mac: key::hmac_md5(&key::sign_key(exported_session_key, sender)),
-            rc4: key::rc4(&seal_key),
-            seal_key,
+            keystream: Keystream::new(&seal_key),
             sequence: Some(0),
         }
     }
 
     /// `HMAC_MD5(SigningKey, SeqNum || message)[0..7]`, not yet encrypted (MS-NLMP, section 3.4.4.2).
-    fn checksum(&self, message: &[u8]) -> Result<[u8; 8], Error> {
+    fn checksum(&self, message: &[u8]) -> Result<[u8; CHECKSUM_LEN], Error> {
         let mac = self
             .mac
             .clone()
@@ -141,10 +192,13 @@ impl Direction {
     }
 
     /// The next message's signature, which uses up its sequence number.
-    fn signature(&mut self, mut checksum: [u8; 8]) -> Result<[u8; SIGNATURE_LEN], Error> {
+    fn signature(
+        &mut self,
+        mut checksum: [u8; CHECKSUM_LEN],
+    ) -> Result<[u8; SIGNATURE_LEN], Error> {
         let sequence = self.sequence()?;
         // With key exchange, the checksum is encrypted too (MS-NLMP, section 3.4.4.2).
-        self.rc4.apply_keystream(&mut checksum);
+        self.keystream.apply(&mut checksum);
         self.sequence = sequence.checked_add(1);
 
         let parts = SIGNATURE_VERSION
@@ -179,12 +233,6 @@ impl Direction {
         } else {
             Err(failed(AuthenticationFailure::WrongSignature))
         }
-    }
-
-    /// MS-SPNG, sections 3.2.5.1 and 3.3.5.1: the keystream is put back to where it was before the `mechListMIC`,
-    /// which is its start, because no message goes before; the sequence number stays.
-    fn rewind(&mut self) {
-        self.rc4 = key::rc4(&self.seal_key);
     }
 
     fn sequence(&self) -> Result<u32, Error> {
