@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::PeerIncompatible;
 use crate::ntlm::{
-    AuthenticateMessage, AvPairs, ChallengeMessage, NegotiateFlags, NegotiateMessage,
+    AuthenticateMessage, AvId, AvPairs, ChallengeMessage, NegotiateFlags, NegotiateMessage,
     Ntlmv2Response,
 };
 
@@ -177,6 +177,40 @@ fn a_list_of_pairs_that_fills_its_message_leaves_no_room_for_an_answer() {
         result.err(),
         Some(Error::InvalidMessage(error)) if error.structure == "CHALLENGE_MESSAGE.TargetInfo"
     ));
+}
+
+#[test]
+fn the_server_cannot_speak_for_the_client_in_its_list_of_pairs() {
+    let exchange = Exchange::tampering(|number, message| match number {
+        1 => {
+            let end = message.split_off(message.len() - 4);
+            let before = message.len();
+            message.extend([6, 0, 4, 0, 1, 0, 0, 0]);
+            message.extend([9, 0, 2, 0, b'x', 0]);
+            message.extend([&[10, 0, 16, 0][..], &[0xcb; 16]].concat());
+            message[40] += u8::try_from(message.len() - before).unwrap();
+            message.extend(end);
+        }
+        2 => {
+            let message = AuthenticateMessage::decode(message).unwrap();
+            let response = Ntlmv2Response::decode(message.nt_challenge_response).unwrap();
+            let count = |id| {
+                response
+                    .av_pairs
+                    .iter()
+                    .filter(|pair| pair.id == id)
+                    .count()
+            };
+            assert_eq!((count(AvId::FLAGS), response.av_pairs.flags()), (1, 3));
+            assert_eq!(count(AvId::TARGET_NAME), 1);
+            let target = response.av_pairs.text(AvId::TARGET_NAME).unwrap();
+            assert_eq!(target, "TERMSRV/server.example.com");
+            assert_eq!(count(AvId::CHANNEL_BINDINGS), 0);
+        }
+        _ => {}
+    });
+    // The answer was sent, and tells the server that its challenge was changed.
+    assert_eq!(exchange.failure(), AuthenticationFailure::WrongMic);
 }
 
 #[test]
