@@ -1,0 +1,376 @@
+//! A CredSSP client: delegates a password, and prints one JSON line. `--help` shows the options and examples.
+//!
+//! Exit status:
+//! - 0: delegated. CredSSP has no answer to the credentials, so this means that they were sent, that the server did not
+//!   refuse them within two seconds (by `errorCode` or a TLS alert), and no more; a server that merely closes the
+//!   connection is as a rule one that has what it wanted.
+//! - 1: the server refused us: by `errorCode`, by a TLS alert, or by hanging up on our proof.
+//! - 2: we refused: policy, version, key binding, certificate, a malformed message or one that has no place there.
+//! - 3: the connection failed.
+//! - 64: the command line is wrong.
+
+#![expect(clippy::print_stderr, reason = "a program talks to its user")]
+
+use std::error::Error;
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use std::{env, fmt, fs};
+
+use clap::Parser;
+use credssp::client::Complete;
+use credssp::error::{HandshakeError, Progress, Step, TlsError};
+use credssp::policy::SpnPattern;
+use credssp::proof::ServerProof;
+use credssp::tls::{Connector, Trust};
+use credssp::ts_request::{MAX_MESSAGE_LEN, TsRequest};
+use credssp::{
+    AccountName, ClientConfig, Credentials, DelegationPolicy, Secret, ServicePrincipalName, stream,
+};
+use rustls::{ClientConnection, StreamOwned};
+use serde_json::{Value, json};
+
+#[path = "shared/command_line.rs"]
+mod command_line;
+
+use command_line::{Protocol, TRANSPORT, USAGE, print_json, tls_name};
+
+/// Exit status: the server refused us.
+const REFUSED_BY_PEER: u8 = 1;
+/// Exit status: we refused.
+const REFUSED_BY_US: u8 = 2;
+
+/// How long each address of the server may take to answer.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long TLS and CredSSP together may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long the server may take to refuse the credentials.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Delegates a user's password to a server over CredSSP, and prints one line of JSON.
+#[derive(Parser)]
+#[command(after_help = r"Examples:
+  To a server that proves itself by nothing but NTLM:
+    client host.example.com:5000 --user 'CORP\alice' --password-file pw.txt --allow-fresh-ntlm-only TERMSRV/host.example.com
+  To a server with a certificate of a known authority:
+    client host.example.com:5000 --user 'CORP\alice' --password-file pw.txt --trust-roots ca.pem --allow-fresh 'TERMSRV/*.example.com'
+  To a server whose certificate is known, by `openssl x509 -fingerprint -sha256`:
+    CREDSSP_PASSWORD='correct horse' client 127.0.0.1:5000 --user alice --pin 55:7C:...:0A --allow-fresh 'TERMSRV/*'
+
+Exit status: 0 delegated, 1 the server refused us, 2 we refused, 3 the connection failed, 64 wrong command line.
+RUST_LOG=debug logs each message's size and fields to stderr.
+A password in an argument is visible to the other users of this machine: prefer --password-file.
+Without an --allow-fresh... nothing is delegated.")]
+struct Options {
+    /// The server
+    #[arg(value_name = "HOST:PORT")]
+    server: String,
+    /// Whom to log on
+    #[arg(long, value_name = r"DOMAIN\USER")]
+    user: AccountName,
+    /// The password
+    #[arg(
+        long,
+        conflicts_with = "password_file",
+        allow_hyphen_values = true,
+        value_name = "PASSWORD"
+    )]
+    password: Option<String>,
+    /// A file with the password; one newline at its end is dropped [default: the variable CREDSSP_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// The server's name, for policy, NTLM and certificates [default: TERMSRV/<host of HOST:PORT>]
+    #[arg(long)]
+    spn: Option<ServicePrincipalName>,
+    /// Certificates, in PEM, of authorities that prove a server whose certificate names its host
+    #[arg(long, value_name = "PEM")]
+    trust_roots: Vec<PathBuf>,
+    /// The SHA-256 fingerprint of a certificate that proves the server: 64 hexadecimal digits, colons allowed
+    #[arg(long, value_name = "SHA256", value_parser = pin)]
+    pin: Vec<[u8; 32]>,
+    /// Policy AllowFreshCredentials: delegate to servers with such a name that prove it, by their certificate
+    #[arg(long, value_name = "PATTERN")]
+    allow_fresh: Vec<SpnPattern>,
+    /// Policy AllowFreshCredentialsWhenNTLMOnly: delegate to servers with such a name that prove no more than that
+    /// somebody there knows the account
+    #[arg(long, value_name = "PATTERN")]
+    allow_fresh_ntlm_only: Vec<SpnPattern>,
+    #[command(flatten)]
+    protocol: Protocol,
+}
+
+fn main() -> ExitCode {
+    let options: Options = match command_line::parse() {
+        Ok(options) => options,
+        Err(status) => return status.into(),
+    };
+    command_line::log_to_stderr();
+    let (connector, target, credentials) = match configure(&options) {
+        Ok(configuration) => configuration,
+        Err(error) => {
+            eprintln!("client: {error}");
+            return USAGE.into();
+        }
+    };
+    let (line, status) = match delegate(&options.server, &connector, target, credentials) {
+        Ok(line) => (line, 0),
+        Err(error) => {
+            eprintln!("client: {error}");
+            let line = json!({
+                "ok": false,
+                "kind": error.kind(),
+                "error": error.to_string(),
+                "step": error.step(),
+            });
+            (line, error.exit_status())
+        }
+    };
+    match print_json(&line) {
+        Ok(()) => status.into(),
+        Err(error) => {
+            eprintln!("client: cannot print the result: {error}");
+            TRANSPORT.into()
+        }
+    }
+}
+
+/// Makes everything ready for which the server is not needed.
+fn configure(
+    options: &Options,
+) -> Result<(Connector, ServicePrincipalName, Credentials), Box<dyn Error>> {
+    let (host, _) = options
+        .server
+        .rsplit_once(':')
+        .filter(|(_, port)| port.parse::<u16>().is_ok())
+        .ok_or("the server is given as HOST:PORT, such as host.example.com:5000 or [::1]:5000")?;
+    let target = match &options.spn {
+        Some(spn) => spn.clone(),
+        None => ServicePrincipalName::termsrv(host)?,
+    };
+    let credentials = Credentials::password(options.user.clone(), password(options)?);
+
+    let mut policy = DelegationPolicy::default();
+    for pattern in &options.allow_fresh {
+        policy = policy.allow_fresh(pattern.clone());
+    }
+    for pattern in &options.allow_fresh_ntlm_only {
+        policy = policy.allow_fresh_when_ntlm_only(pattern.clone());
+    }
+    let mut config = ClientConfig::new(policy);
+    config.negotiation = options.protocol.negotiation();
+    (config.own_version, config.min_version) = options
+        .protocol
+        .versions(config.own_version, config.min_version)?;
+
+    let mut trust = Trust::default();
+    trust.pins.clone_from(&options.pin);
+    for path in &options.trust_roots {
+        let pem = fs::read(path);
+        let pem = pem.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        trust.add_pem_roots(&pem)?;
+    }
+    let connector = Connector::with_trust(config, trust, options.protocol.tls_versions())?;
+    Ok((connector.with_timeout(DEADLINE), target, credentials))
+}
+
+/// The password, from the first source that there is. No error repeats it.
+fn password(options: &Options) -> Result<Secret<str>, Box<dyn Error>> {
+    if let Some(password) = &options.password {
+        return Ok(password.as_str().into());
+    }
+    if let Some(path) = &options.password_file {
+        let file = fs::read_to_string(path);
+        let text = file.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        let text = Secret::from(text);
+        let line = text.expose();
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        return Ok(line.strip_suffix('\r').unwrap_or(line).into());
+    }
+    match env::var("CREDSSP_PASSWORD") {
+        Ok(password) => Ok(password.into()),
+        Err(env::VarError::NotUnicode(_)) => Err("CREDSSP_PASSWORD is not UTF-8".into()),
+        Err(env::VarError::NotPresent) => Err(
+            "there is no password: give --password-file FILE, set CREDSSP_PASSWORD, or, for tests, give --password"
+                .into(),
+        ),
+    }
+}
+
+/// 64 hexadecimal digits, with or without colons between the pairs.
+fn pin(text: &str) -> Result<[u8; 32], String> {
+    let digits = text.chars().filter(|c| *c != ':').collect::<Vec<_>>();
+    let octets = digits.chunks(2).map(|pair| match pair {
+        [high, low] => u8::try_from(high.to_digit(16)? * 16 + low.to_digit(16)?).ok(),
+        _ => None,
+    });
+    octets
+        .collect::<Option<Vec<_>>>()
+        .and_then(|octets| octets.try_into().ok())
+        .ok_or_else(|| "a SHA-256 fingerprint has 64 hexadecimal digits".into())
+}
+
+fn delegate(
+    server: &str,
+    connector: &Connector,
+    target: ServicePrincipalName,
+    credentials: Credentials,
+) -> Result<Value, Failure> {
+    let account = credentials.account().to_string();
+    let spn = target.to_string();
+    let tcp = connect(server).map_err(Failure::Connect)?;
+    let (mut stream, complete) = connector.connect(tcp, target, credentials)?;
+    last_words(&mut stream, &complete)?;
+    Ok(json!({
+        "ok": true,
+        "account": account,
+        "mechanism": complete.mechanism.to_string().to_lowercase(),
+        "version": complete.version,
+        "tls": tls_name(stream.conn.protocol_version()),
+        "proof": match complete.proof {
+            ServerProof::Kerberos => "kerberos",
+            ServerProof::Certificate => "certificate",
+            _ => "none",
+        },
+        "target": spn,
+    }))
+}
+
+/// Connects to the first of the server's addresses that answers.
+fn connect(server: &str) -> io::Result<TcpStream> {
+    let mut result = Err(io::Error::new(
+        io::ErrorKind::NotFound,
+        "the name has no address",
+    ));
+    for address in server.to_socket_addrs()? {
+        result = TcpStream::connect_timeout(&address, CONNECT_DEADLINE);
+        if result.is_ok() {
+            break;
+        }
+    }
+    let tcp = result?;
+    // Each message is one write: nothing is won by waiting for more.
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
+}
+
+/// Listens for a while whether the server refuses the credentials: some send an `errorCode`, others a TLS alert. Then
+/// says goodbye; not before, for a server that finds its client gone may not bother to refuse.
+///
+/// Silence, other data and a connection that ends are no refusals.
+fn last_words(
+    stream: &mut StreamOwned<ClientConnection, TcpStream>,
+    complete: &Complete,
+) -> Result<(), HandshakeError> {
+    let mut progress = Progress::default();
+    progress.step = Step::Credentials;
+    progress.mechanism = Some(complete.mechanism);
+    progress.proof = Some(complete.proof);
+
+    let deadline = Instant::now() + LAST_WORDS;
+    let mut words = Vec::new();
+    let mut ready = stream.sock.set_read_timeout(Some(LAST_WORDS));
+    while ready.is_ok() && Instant::now() < deadline && words.len() < MAX_MESSAGE_LEN {
+        let mut chunk = [0; 4096];
+        ready = match stream.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(length) => {
+                words.extend(chunk.iter().take(length));
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+    }
+    stream.conn.send_close_notify();
+    // The server may be gone; the credentials have arrived all the same.
+    let _ = stream.flush();
+
+    let alert = ready.err().and_then(io::Error::into_inner);
+    match alert.and_then(|error| error.downcast::<rustls::Error>().ok()) {
+        Some(error) if matches!(*error, rustls::Error::AlertReceived(_)) => {
+            return Err(HandshakeError::new(TlsError::new(*error), progress));
+        }
+        _ => {}
+    }
+    match TsRequest::decode(&words) {
+        Ok(TsRequest {
+            error_code: Some(status),
+            ..
+        }) => Err(HandshakeError::new(
+            credssp::Error::Rejected(status),
+            progress,
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Why nothing was delegated, or not for good.
+#[derive(Debug)]
+enum Failure {
+    Connect(io::Error),
+    Handshake(stream::Error),
+}
+
+impl Failure {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "Io",
+            Self::Handshake(error) => error.kind(),
+        }
+    }
+
+    fn step(&self) -> String {
+        match self {
+            Self::Connect(_) => "connection".into(),
+            Self::Handshake(error) => error.progress().step.to_string(),
+        }
+    }
+
+    /// Whose fault it is, as an exit status.
+    fn exit_status(&self) -> u8 {
+        match self {
+            Self::Handshake(stream::Error::Protocol(error)) => match &error.error {
+                credssp::Error::Rejected(_) => REFUSED_BY_PEER,
+                credssp::Error::Tls(tls)
+                    if matches!(tls.error, rustls::Error::AlertReceived(_)) =>
+                {
+                    REFUSED_BY_PEER
+                }
+                _ => REFUSED_BY_US,
+            },
+            Self::Handshake(stream::Error::Closed { progress })
+                if progress.step == Step::PublicKey =>
+            {
+                REFUSED_BY_PEER
+            }
+            _ => TRANSPORT,
+        }
+    }
+}
+
+impl From<HandshakeError> for Failure {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake(error.into())
+    }
+}
+
+impl From<stream::Error> for Failure {
+    fn from(error: stream::Error) -> Self {
+        Self::Handshake(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => write!(
+                f,
+                "cannot connect: {error}: check host and port, and that the server runs and can be reached"
+            ),
+            Self::Handshake(error) => error.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! A CredSSP server: prints one JSON line for each client. `--help` shows the options and examples.
+//!
+//! Exit status: with `--once` 0 if the client delegated and 1 if not; 3 where it cannot listen, 64 for a mistake in the
+//! command line.
+
+#![expect(clippy::print_stderr, reason = "a program talks to its user")]
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, ErrorKind, Read};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use credssp::account::AccountRequest;
+use credssp::tls::{Acceptor, Identity};
+use credssp::{AccountName, ServerConfig, stream};
+use serde_json::{Value, json};
+
+#[path = "server/certificate.rs"]
+mod certificate;
+#[path = "shared/command_line.rs"]
+mod command_line;
+#[path = "server/delegated.rs"]
+mod delegated;
+#[path = "server/directory.rs"]
+mod directory;
+
+use command_line::{Protocol, TRANSPORT, USAGE, print_json, tls_name};
+use directory::Directory;
+
+/// The most connections at a time; further ones wait in the system's queue.
+const MAX_CONNECTIONS: usize = 64;
+
+/// How long TLS and CredSSP together may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long a client that was answered may take to hang up.
+const HANG_UP: Duration = Duration::from_secs(1);
+
+/// Accepts delegated credentials over CredSSP, and prints one line of JSON for each client.
+#[derive(Parser)]
+#[command(after_help = r"Examples:
+  One account, any free port, one client:
+    server --listen 127.0.0.1:0 --account 'CORP\alice:correct horse' --once
+  A certificate of one's own, the delegated password shown:
+    server --listen 0.0.0.0:5000 --account 'alice:correct horse' --cert cert.pem --key key.pem --show-secrets
+  An account that is disabled:
+    server --listen 127.0.0.1:5000 --account 'CORP\bob:battery' --account-status 'CORP\bob=C0000072'
+
+RUST_LOG=debug logs each message's size and fields to stderr.
+Passwords in arguments are visible to the other users of this machine: for tests only.")]
+struct Options {
+    /// Where to listen; port 0 is any free one, which the first line of output tells
+    #[arg(long, value_name = "ADDR")]
+    listen: String,
+    /// An account that may log on; without a domain, it matches any. The password begins behind the first ':'
+    #[arg(
+        long,
+        value_name = r"[DOMAIN\]USER:PASSWORD",
+        required = true,
+        allow_hyphen_values = true
+    )]
+    account: Vec<String>,
+    /// Refuse an account, once it has proved itself, with an NTSTATUS, e.g. C0000072 for one that is disabled
+    #[arg(long, value_name = r"[DOMAIN\]USER=NTSTATUS")]
+    account_status: Vec<String>,
+    /// The certificate, then those above it, in PEM [default: self-signed, made in memory]
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    #[command(flatten)]
+    protocol: Protocol,
+    /// Print the delegated secrets too
+    #[arg(long)]
+    show_secrets: bool,
+    /// Exit after the first client
+    #[arg(long)]
+    once: bool,
+}
+
+/// What all connections share.
+struct Service {
+    acceptor: Acceptor,
+    directory: Directory,
+    show_secrets: bool,
+}
+
+fn main() -> ExitCode {
+    let options: Options = match command_line::parse() {
+        Ok(options) => options,
+        Err(status) => return status.into(),
+    };
+    command_line::log_to_stderr();
+    let service = match service(&options) {
+        Ok(service) => Arc::new(service),
+        Err(error) => {
+            eprintln!("server: {error}");
+            return USAGE.into();
+        }
+    };
+    match serve(&options, &service) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!(
+                "server: cannot listen on {}: {error}: give an address of this machine and a port that is free, such as \
+                 127.0.0.1:0",
+                options.listen
+            );
+            TRANSPORT.into()
+        }
+    }
+}
+
+fn service(options: &Options) -> Result<Service, Box<dyn Error>> {
+    let mut config = ServerConfig::default();
+    config.negotiation = options.protocol.negotiation();
+    (config.own_version, config.min_version) = options
+        .protocol
+        .versions(config.own_version, config.min_version)?;
+    let identity = match (&options.cert, &options.key) {
+        (Some(cert), Some(key)) => {
+            let read = |path: &PathBuf| {
+                fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+            };
+            Identity::from_pem(&read(cert)?, &read(key)?)?
+        }
+        _ => certificate::self_signed(&["localhost", "127.0.0.1", "::1"])?,
+    };
+    let versions = options.protocol.tls_versions();
+    Ok(Service {
+        acceptor: Acceptor::with_tls_versions(config, &identity, versions)?.with_timeout(DEADLINE),
+        directory: Directory::new(&options.account, &options.account_status)?,
+        show_secrets: options.show_secrets,
+    })
+}
+
+/// Gives each connection a thread of its own, and no more than [`MAX_CONNECTIONS`] of them at a time.
+fn serve(options: &Options, service: &Arc<Service>) -> io::Result<ExitCode> {
+    let listener = TcpListener::bind(&options.listen)?;
+    print_json(&json!({ "listening": listener.local_addr()?.to_string() }))?;
+    if options.once {
+        let (tcp, _) = listener.accept()?;
+        let delegated = service.answer(tcp)?;
+        return Ok(ExitCode::from(u8::from(!delegated)));
+    }
+    // A channel of permits: entering waits while it is full.
+    let (enter, leave) = sync_channel(MAX_CONNECTIONS);
+    let leave = Arc::new(Mutex::new(leave));
+    loop {
+        let tcp = match listener.accept() {
+            Ok((tcp, _)) => tcp,
+            Err(error) => {
+                eprintln!("server: cannot accept a connection: {error}");
+                thread::sleep(Duration::from_millis(100));
+                continue;
+            }
+        };
+        if enter.send(()).is_err() {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        let permit = Permit(leave.clone());
+        let service = service.clone();
+        thread::spawn(move || {
+            let _permit = permit;
+            if let Err(error) = service.answer(tcp) {
+                eprintln!("server: cannot print the result: {error}");
+            }
+        });
+    }
+}
+
+/// A connection's place, free again however its thread ends.
+struct Permit(Arc<Mutex<Receiver<()>>>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Ok(leave) = self.0.lock() {
+            let _ = leave.recv();
+        }
+    }
+}
+
+impl Service {
+    /// Answers one client, prints what became of it, and says whether it has delegated its credentials.
+    fn answer(&self, tcp: TcpStream) -> io::Result<bool> {
+        let socket = tcp.try_clone();
+        let result = self.accept(tcp);
+        let delegated = result.is_ok();
+        let printed = print_json(&result.unwrap_or_else(|error| {
+            eprintln!("server: {error}");
+            let progress = error.progress();
+            json!({
+                "ok": false,
+                "kind": error.kind(),
+                "error": error.to_string(),
+                "account": progress.account.as_ref().map(AccountName::to_string),
+                "step": progress.step.to_string(),
+            })
+        }));
+        if let Ok(socket) = socket {
+            hang_up(&socket);
+        }
+        printed.map(|()| delegated)
+    }
+
+    fn accept(&self, tcp: TcpStream) -> Result<Value, stream::Error> {
+        // Each message is one write: nothing is won by waiting for more. It works without, too.
+        let _ = tcp.set_nodelay(true);
+        let lookup = |request: &AccountRequest| Ok(self.directory.look_up(&request.account));
+        let (mut stream, complete) = self.acceptor.accept(tcp, lookup)?;
+        stream.conn.send_close_notify();
+        // The credentials are here, whether or not the client still listens.
+        let _ = stream.conn.complete_io(&mut stream.sock);
+        Ok(json!({
+            "ok": true,
+            "account": complete.account.to_string(),
+            "mechanism": complete.mechanism.to_string().to_lowercase(),
+            "version": complete.version,
+            "tls": tls_name(stream.conn.protocol_version()),
+            "credentials": delegated::to_json(&complete.credentials, self.show_secrets),
+        }))
+    }
+}
+
+/// Closes the connection once the client has, for a short while: a socket that is closed while it holds unread bytes
+/// is reset, and the client might never read what it was told.
+fn hang_up(mut socket: &TcpStream) {
+    let deadline = Instant::now() + HANG_UP;
+    let prepared = socket
+        .shutdown(Shutdown::Write)
+        .and_then(|()| socket.set_read_timeout(Some(HANG_UP)));
+    let mut rest = [0; 4096];
+    while prepared.is_ok()
+        && Instant::now() < deadline
+        && matches!(socket.read(&mut rest), Ok(length) if length > 0)
+    {}
+}

@@ -1,0 +1,11 @@
+//! The example programs, run as their users run them.
+
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)] // in what the tests share
+
+mod command_line;
+mod connection;
+mod logon;
+mod loopback;
+mod programs;
+mod secrets;
+mod trust;
