@@ -1,4 +1,31 @@
 //! CredSSP, the Credential Security Support Provider protocol (MS-CSSP), for clients and servers.
+//!
+//! A client proves itself to a server inside TLS, binds that proof to the server's key, and hands its user's credential
+//! over: the whole of it, for the server to use as it likes. Which servers may receive it is up to a
+//! [`DelegationPolicy`], which permits none until told so.
+//!
+//! Three ways in, from the top down:
+//! - [`tls::Connector`] and [`tls::Acceptor`] do everything over a connection, blocking ([`stream::blocking`]) or, with the
+//!   feature `tokio`, asynchronous (`stream::tokio`).
+//! - [`stream::blocking::authenticate()`] and [`stream::blocking::accept()`], and their twins for tokio, run over a TLS
+//!   stream of any other library.
+//! - [`Client`] and [`Server`] are the engine, without I/O: they take plaintext, and say what to do next.
+//!
+//! Around the engine: [`credentials`] and [`account`] are what a client and a server know of a user, [`policy`] and
+//! [`proof`] decide who receives credentials, [`error`] says what went wrong, whose fault it is and what to do.
+//! Below it: [`ts_request`] is the one message of the protocol; [`spnego`] and `ntlm` are mechanisms behind the traits of
+//! [`gss`], among which a mechanism of one's own can stand.
+//!
+//! # Rules
+//! - *Send what the output holds, then read, after an error too*: it may hold what the peer is told of the error.
+//! - Whatever a peer sends leads to an [`Error`] at worst: never to a panic, nor to memory or time without bound.
+//! - Nothing from a peer and nothing secret is in a `Debug` or a log but names, numbers and lengths. Secrets are
+//!   [`Secret`]s, erased after use.
+//!
+//! # Features
+//! - `ntlm` (default): the module `ntlm`, NTLM version 2.
+//! - `tokio`: the module `stream::tokio`.
+//! - `self-signed`: `tls::Identity::self_signed()` and `self_signed_rsa()`.
 
 #![forbid(unsafe_code)]
 
@@ -31,3 +58,8 @@ pub use name::{AccountName, ServicePrincipalName};
 pub use policy::DelegationPolicy;
 pub use secret::Secret;
 pub use server::{Server, ServerConfig};
+
+/// The README's examples, tested.
+#[cfg(all(doctest, feature = "ntlm", feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
