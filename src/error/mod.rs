@@ -13,11 +13,13 @@ mod invalid_message;
 mod nt_status;
 mod peer;
 mod progress;
+mod tls;
 
 pub use invalid_message::{InvalidMessage, InvalidMessageKind};
 pub use nt_status::NtStatus;
 pub use peer::{PeerIncompatible, PeerMisbehaved};
 pub use progress::{HandshakeError, Progress, Step};
+pub use tls::TlsError;
 
 /// Why a handshake, or the protection of a message, failed.
 ///
@@ -244,31 +246,6 @@ pub enum ApiMisuse {
     /// A verdict on the client's response was given to a mechanism that has not asked for one.
     #[error("the account's key does not fit the mechanism that asked for it")]
     UnfitAccountKey,
-}
-
-/// A failure of TLS.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{error}{advice}")]
-#[non_exhaustive]
-pub struct TlsError {
-    /// What rustls says.
-    #[source]
-    pub error: rustls::Error,
-    /// What the reader can do about it: empty, or a clause that begins with `: `.
-    pub advice: &'static str,
-}
-
-impl TlsError {
-    /// A failure of which nothing more is known.
-    pub fn new(error: rustls::Error) -> Self {
-        Self { error, advice: "" }
-    }
-}
-
-impl From<rustls::Error> for Error {
-    fn from(error: rustls::Error) -> Self {
-        Self::Tls(TlsError::new(error))
-    }
 }
 
 /// Any other error, shared so that [`Error`] can be cloned.

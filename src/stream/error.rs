@@ -2,7 +2,6 @@ use std::io;
 use std::time::Duration;
 
 use crate::error::{HandshakeError, Progress, Step};
-use crate::tls;
 
 /// Why a connection did not come about: the transport's fault, or the protocol's.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +69,7 @@ impl Error {
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<rustls::Error>())
         {
-            return HandshakeError::new(tls::diagnose(tls.clone()), *progress).into();
+            return HandshakeError::new(tls.clone(), *progress).into();
         }
         match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {

@@ -11,7 +11,6 @@
 
 mod acceptor;
 mod connector;
-mod diagnosis;
 mod identity;
 mod public_key;
 #[cfg(feature = "self-signed")]
@@ -24,7 +23,6 @@ use rustls::SupportedProtocolVersion;
 
 pub use acceptor::Acceptor;
 pub use connector::{Connector, Trust};
-pub(crate) use diagnosis::diagnose;
 pub use identity::Identity;
 pub use public_key::server_public_key;
 
