@@ -1,10 +1,12 @@
+use std::fmt;
+
 use rustls::{AlertDescription, CertificateError};
 
 use super::Error;
 
 /// A failure of TLS, with what its reader can do about it.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{error}{advice}")]
+#[error("{}{advice}", RustlsText(error))]
 #[non_exhaustive]
 pub struct TlsError {
     /// What rustls says.
@@ -19,6 +21,20 @@ impl TlsError {
     pub fn new(error: rustls::Error) -> Self {
         let advice = advice(&error);
         Self { error, advice }
+    }
+}
+
+/// What rustls says; where it wraps another's error, that one's text in place of its `Debug`.
+struct RustlsText<'a>(&'a rustls::Error);
+
+impl fmt::Display for RustlsText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
+                fmt::Display::fmt(&other.0, f)
+            }
+            error => fmt::Display::fmt(error, f),
+        }
     }
 }
 
