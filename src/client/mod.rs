@@ -113,21 +113,23 @@ impl ClientConfig {
 }
 
 impl ClientConfig {
-    /// Whether policy lets credentials go to `target` by any of the mechanisms, where TLS proves the server by `tls`
-    /// at best.
+    /// Whether policy lets credentials go to `target` by any of the mechanisms, where `tls` are the proofs that TLS may
+    /// still give.
     pub(crate) fn check_policy(
         &self,
         target: &ServicePrincipalName,
-        tls: ServerProof,
+        tls: &[ServerProof],
     ) -> Result<(), DelegationDenied> {
-        let mut verdict = Ok(());
-        for provider in &self.mechanisms {
-            verdict = self.check_mechanism(provider.mechanism(), target, tls);
-            if verdict.is_ok() {
-                break;
-            }
+        let possible: Vec<_> = self
+            .mechanisms
+            .iter()
+            .flat_map(|provider| tls.iter().map(|tls| proof_by(provider.mechanism(), *tls)))
+            .collect();
+        if possible.is_empty() {
+            // Nothing can come of it anyhow, for another reason.
+            return Ok(());
         }
-        verdict
+        self.policy.check_possible(target, &possible)
     }
 
     fn check_mechanism(
