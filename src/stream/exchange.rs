@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use super::Error;
-use crate::error::{HandshakeError, Progress};
+use crate::error::{HandshakeError, Progress, Step};
+use crate::{client, server};
 
 /// What was read from the stream and is not processed yet.
 ///
@@ -47,6 +48,23 @@ impl Input {
     /// How many octets the stream has to consume at the end: those behind the last message are the application's.
     pub(super) fn finish(self) -> usize {
         self.borrowed.saturating_sub(self.bytes.len())
+    }
+}
+
+/// Keeps how far a client has come, in case that the transport fails.
+pub(super) fn note_client(handshake: &client::Handshake, progress: &mut Progress) {
+    match handshake {
+        client::Handshake::NeedsInput(state) => progress.clone_from(state.progress()),
+        client::Handshake::Complete(_) => progress.step = Step::Credentials,
+    }
+}
+
+/// Keeps how far a server has come, in case that the transport fails.
+pub(super) fn note_server(handshake: &server::Handshake, progress: &mut Progress) {
+    match handshake {
+        server::Handshake::NeedsInput(state) => progress.clone_from(state.progress()),
+        server::Handshake::NeedsAccount(state) => progress.clone_from(state.progress()),
+        server::Handshake::Complete(_) => progress.step = Step::Credentials,
     }
 }
 

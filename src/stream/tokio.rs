@@ -29,7 +29,7 @@ use tokio::time;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::Error;
-use super::exchange::{Failure, Input};
+use super::exchange::{Failure, Input, note_client, note_server};
 use crate::account::{Account, AccountRequest};
 use crate::client::{self, Client};
 use crate::credentials::Credentials;
@@ -152,10 +152,10 @@ where
     let (mut input, mut out) = (Input::default(), BytesMut::new());
     let mut handshake = client.start(&mut out)?;
     loop {
+        note_client(&handshake, progress);
         flush(io, &mut out).await?;
         handshake = match handshake {
             client::Handshake::NeedsInput(state) => {
-                progress.clone_from(state.progress());
                 fill(&mut input, io).await?;
                 let next = state.process(&mut input.bytes, &mut out);
                 last_words(io, &mut out, next).await?
@@ -181,16 +181,15 @@ where
     let (mut input, mut out) = (Input::default(), BytesMut::new());
     let mut handshake = server::Handshake::NeedsInput(server.start()?);
     loop {
+        note_server(&handshake, progress);
         flush(io, &mut out).await?;
         handshake = match handshake {
             server::Handshake::NeedsInput(state) => {
-                progress.clone_from(state.progress());
                 fill(&mut input, io).await?;
                 let next = state.process(&mut input.bytes, &mut out);
                 last_words(io, &mut out, next).await?
             }
             server::Handshake::NeedsAccount(state) => {
-                progress.clone_from(state.progress());
                 let next = match lookup(state.request().clone()).await {
                     Ok(account) => state.continue_with(account, &mut out),
                     Err(error) => Err(state.fail(error, &mut out)),

@@ -28,7 +28,7 @@ use bytes::BytesMut;
 use rustls::{ClientConnection, ConnectionCommon, ServerConnection, SideData, StreamOwned};
 
 use super::Error;
-use super::exchange::{Failure, Input};
+use super::exchange::{Failure, Input, note_client, note_server};
 use crate::account::{Account, AccountRequest};
 use crate::client::{self, Client};
 use crate::credentials::Credentials;
@@ -151,10 +151,10 @@ fn drive_client(
     let (mut input, mut out) = (Input::default(), BytesMut::new());
     let mut handshake = client.start(&mut out)?;
     loop {
+        note_client(&handshake, progress);
         flush(io, &mut out)?;
         handshake = match handshake {
             client::Handshake::NeedsInput(state) => {
-                progress.clone_from(state.progress());
                 fill(&mut input, io)?;
                 let next = state.process(&mut input.bytes, &mut out);
                 last_words(io, &mut out, next)?
@@ -176,10 +176,10 @@ fn drive_server(
     let (mut input, mut out) = (Input::default(), BytesMut::new());
     let mut handshake = server::Handshake::NeedsInput(server.start()?);
     loop {
+        note_server(&handshake, progress);
         flush(io, &mut out)?;
         handshake = match handshake {
             server::Handshake::NeedsInput(state) => {
-                progress.clone_from(state.progress());
                 fill(&mut input, io)?;
                 let next = state.process(&mut input.bytes, &mut out);
                 last_words(io, &mut out, next)?
