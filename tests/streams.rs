@@ -1,0 +1,719 @@
+//! The blocking drivers: what they read and leave, how long they wait, and what they say at the end.
+
+#![cfg(feature = "ntlm")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod loopback;
+mod pair;
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use credssp::error::{NtStatus, OtherError, Step};
+use credssp::stream::Error;
+use credssp::stream::blocking::{self, Transport};
+use credssp::tls::{Acceptor, Connector, Identity, Trust, server_public_key};
+use credssp::ts_request::ServerPublicKey;
+use credssp::{Account, Client, Credentials, Server, ServerConfig};
+
+use loopback::raw::{self, Appending};
+use loopback::{
+    PATIENCE, VERSIONS, acceptor, connect, connector, credentials, everything, localhost, look_up,
+    p256, serve, spawn,
+};
+use pair::message::Fields;
+use pair::{Message, Pair, Side, alice};
+
+/// The peer's key, as it was seen in TLS.
+fn key_of(stream: &loopback::ClientStream) -> ServerPublicKey {
+    server_public_key(&stream.conn.peer_certificates().unwrap()[0]).unwrap()
+}
+
+/// Reads until the end.
+fn rest(stream: &mut impl Read) -> Vec<u8> {
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    rest
+}
+
+/// What the two ends would say to each other over TLS with this key, where neither has other randomness than this.
+fn transcript(identity: &Identity) -> (Pair, Vec<Message>) {
+    let mut pair = Pair::bare();
+    pair.target = localhost();
+    pair.client_key = identity.public_key().clone();
+    pair.server_key = identity.public_key().clone();
+    let sent = pair.run().sent;
+    (pair, sent)
+}
+
+#[test]
+fn what_a_client_sends_behind_its_credentials_is_the_applications() {
+    let acceptor = acceptor(&p256());
+    for data in [&b"x"[..], b"\x30\x82\xff\xff", &[0x30; 9000]] {
+        let (tcp, server) = serve(acceptor.clone());
+        let stream = raw::client(raw::client_config(rustls::ALL_VERSIONS), tcp);
+        let client = Client::new(everything(), localhost(), credentials(), key_of(&stream));
+        // NEGOTIATE and AUTHENTICATE go before the credentials.
+        let mut stream = Appending {
+            stream,
+            after: 2,
+            data,
+        };
+        blocking::authenticate(&mut stream, client).unwrap();
+        stream.stream.write_all(b"second").unwrap();
+        stream.stream.conn.send_close_notify();
+        stream.stream.flush().unwrap();
+        let (mut server, _) = server.join().unwrap().unwrap();
+        assert_eq!(rest(&mut server), [data, b"second"].concat());
+    }
+}
+
+#[test]
+fn what_a_server_sends_behind_its_proof_is_the_applications() {
+    for data in [&b"x"[..], b"\x30\x82\xff\xff", &[0x30; 9000]] {
+        let (config, own_key) = raw_server();
+        let (tcp, server) = spawn(move |tcp| {
+            let stream = raw::server(config, tcp).unwrap();
+            let mut stream = Appending {
+                stream,
+                after: 1,
+                data,
+            };
+            let server = Server::new(ServerConfig::default(), own_key);
+            blocking::accept(&mut stream, server, look_up).unwrap();
+            stream.stream.write_all(b"second").unwrap();
+            stream.stream.conn.send_close_notify();
+            stream.stream.flush().unwrap();
+            stream
+        });
+        let (mut client, _) = connector()
+            .connect(tcp, localhost(), credentials())
+            .unwrap();
+        assert_eq!(rest(&mut client), [data, b"second"].concat());
+        server.join().unwrap();
+    }
+}
+
+/// A server by rustls alone, and its key.
+fn raw_server() -> (rustls::ServerConfig, ServerPublicKey) {
+    let issued = loopback::Issued::new(&["localhost"]);
+    let key = rcgen::KeyPair::from_pem(&issued.key.serialize_pem()).unwrap();
+    let identity = issued.self_signed();
+    let config = raw::server_config(rustls::ALL_VERSIONS, raw::certified_key(&identity, &key));
+    (config, identity.public_key().clone())
+}
+
+/// A client that knows what the server will say, and does not wait for it.
+#[test]
+fn a_server_takes_several_messages_from_one_record() {
+    let identity = p256();
+    let (pair, sent) = transcript(&identity);
+    let mut config = pair.server.clone();
+    config.environment = pair::environment(2);
+    let acceptor = Acceptor::new(config, &identity).unwrap();
+    let (tcp, server) = serve(acceptor);
+    let mut stream = raw::client(raw::client_config(rustls::ALL_VERSIONS), tcp);
+    let from_client = sent.iter().filter(|message| message.from == Side::Client);
+    let mut record: Vec<u8> = from_client.flat_map(|m| m.bytes.clone()).collect();
+    record.extend_from_slice(b"application");
+    stream.write_all(&record).unwrap();
+    stream.conn.send_close_notify();
+    stream.flush().unwrap();
+    let (mut server, complete) = server.join().unwrap().unwrap();
+    assert_eq!(complete.account, alice());
+    assert_eq!(rest(&mut server), b"application");
+}
+
+#[test]
+fn a_client_takes_several_messages_from_one_record() {
+    let issued = loopback::Issued::new(&["localhost"]);
+    let key = rcgen::KeyPair::from_pem(&issued.key.serialize_pem()).unwrap();
+    let identity = issued.self_signed();
+    let (pair, sent) = transcript(&identity);
+    let config = raw::server_config(rustls::ALL_VERSIONS, raw::certified_key(&identity, &key));
+    let (tcp, server) = spawn(move |tcp| {
+        let mut stream = raw::server(config, tcp).unwrap();
+        let from_server = sent.iter().filter(|message| message.from == Side::Server);
+        let mut record: Vec<u8> = from_server.flat_map(|m| m.bytes.clone()).collect();
+        record.extend_from_slice(b"application");
+        stream.write_all(&record).unwrap();
+        stream.conn.send_close_notify();
+        stream.flush().unwrap();
+        // What the client says is what it was expected to.
+        let from_client = sent.iter().filter(|message| message.from == Side::Client);
+        let expected: Vec<u8> = from_client.flat_map(|m| m.bytes.clone()).collect();
+        let mut received = vec![0; expected.len()];
+        stream.read_exact(&mut received).unwrap();
+        assert_eq!(received, expected);
+    });
+    let mut config = pair.client.clone();
+    config.environment = pair::environment(1);
+    let connector = Connector::new(config).unwrap();
+    let (mut client, _) = connector.connect(tcp, localhost(), credentials()).unwrap();
+    assert_eq!(rest(&mut client), b"application");
+    server.join().unwrap();
+}
+
+/// Reads and writes one octet at a time.
+struct Narrow(TcpStream);
+
+impl Read for Narrow {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer.len().min(1);
+        self.0.read(&mut buffer[..length])
+    }
+}
+
+impl Write for Narrow {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.0.write(&buffer[..buffer.len().min(1)])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Transport for Narrow {
+    fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.0.set_timeout(timeout)
+    }
+}
+
+#[test]
+fn one_octet_per_read_of_the_connection_is_enough() {
+    let identity = p256();
+    for version in VERSIONS {
+        let acceptor = acceptor(&identity);
+        let (tcp, server) = spawn(move |tcp| {
+            let (mut stream, complete) = acceptor.accept(Narrow(tcp), look_up).unwrap();
+            stream.write_all(b"pong").unwrap();
+            (stream, complete)
+        });
+        let connector = Connector::with_trust(everything(), Trust::default(), version).unwrap();
+        let (mut client, _) = connector
+            .connect(Narrow(tcp), localhost(), credentials())
+            .unwrap();
+        let mut buffer = [0; 4];
+        client.read_exact(&mut buffer).unwrap();
+        assert_eq!(&buffer, b"pong");
+        assert_eq!(server.join().unwrap().1.account, alice());
+    }
+}
+
+#[test]
+fn the_connections_timeouts_are_cleared_after_the_handshake() {
+    let both = connect(&connector(), acceptor(&p256()));
+    for tcp in [&both.client.0.sock, &both.server.0.sock] {
+        assert_eq!(tcp.read_timeout().unwrap(), None);
+        assert_eq!(tcp.write_timeout().unwrap(), None);
+    }
+}
+
+const DEADLINE: Duration = Duration::from_millis(400);
+
+/// Ended in time, and by the deadline.
+#[track_caller]
+fn assert_timed_out(error: &Error, step: Step, started: Instant) {
+    match error {
+        Error::TimedOut { timeout, progress } => {
+            assert_eq!(*timeout, DEADLINE);
+            assert_eq!(progress.step, step);
+        }
+        other => panic!("{other}"),
+    }
+    assert!(error.to_string().contains("no end after 0.4 s"), "{error}");
+    let took = started.elapsed();
+    assert!(took >= DEADLINE, "{took:?}");
+    assert!(took < DEADLINE * 5, "{took:?}");
+}
+
+/// Writes an octet every 50 ms until nobody listens any more.
+fn drip(mut io: impl Write) {
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE && io.write_all(&[0]).and_then(|()| io.flush()).is_ok() {
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A record of 16 KiB that will not come to its end.
+const LONG_RECORD: &[u8] = b"\x16\x03\x03\x40\0";
+
+#[test]
+fn a_server_that_drips_in_tls_hits_the_deadline() {
+    for drips in [true, false] {
+        let (tcp, server) = spawn(move |mut tcp| {
+            if drips {
+                tcp.write_all(LONG_RECORD).unwrap();
+                drip(tcp);
+            } else {
+                rest(&mut tcp);
+            }
+        });
+        let started = Instant::now();
+        let connector = connector().with_timeout(DEADLINE);
+        let error = connector.connect(tcp, localhost(), credentials());
+        assert_timed_out(&error.unwrap_err(), Step::Tls, started);
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn a_client_that_drips_in_tls_hits_the_deadline() {
+    for drips in [true, false] {
+        let acceptor = acceptor(&p256()).with_timeout(DEADLINE);
+        let started = Instant::now();
+        let (mut tcp, server) = serve(acceptor);
+        if drips {
+            tcp.write_all(LONG_RECORD).unwrap();
+            drip(tcp);
+        }
+        let error = server.join().unwrap().unwrap_err();
+        assert_timed_out(&error, Step::Tls, started);
+    }
+}
+
+/// As above, in records of one octet each, inside a message that says it is long.
+#[test]
+fn a_peer_that_drips_in_credssp_hits_the_deadline() {
+    let (config, _) = raw_server();
+    let (tcp, server) = spawn(move |tcp| {
+        let mut stream = raw::server(config, tcp).unwrap();
+        stream.write_all(b"\x30\x82\xf0\0").unwrap();
+        drip(stream);
+    });
+    let started = Instant::now();
+    let error = connector()
+        .with_timeout(DEADLINE)
+        .connect(tcp, localhost(), credentials())
+        .unwrap_err();
+    assert_timed_out(&error, Step::Negotiation, started);
+    assert_eq!(error.progress().account, Some(alice()));
+    server.join().unwrap();
+
+    let started = Instant::now();
+    let (tcp, server) = serve(acceptor(&p256()).with_timeout(DEADLINE));
+    let mut stream = raw::client(raw::client_config(rustls::ALL_VERSIONS), tcp);
+    stream.write_all(b"\x30\x82\xf0\0").unwrap();
+    drip(stream);
+    let error = server.join().unwrap().unwrap_err();
+    assert_timed_out(&error, Step::Negotiation, started);
+}
+
+/// A peer that never reads fills the buffers of both systems.
+#[test]
+fn a_peer_that_does_not_read_hits_the_deadline() {
+    let (mut io, mut far) = loopback::sockets();
+    io.set_timeout(Some(DEADLINE)).unwrap();
+    let started = Instant::now();
+    // The control of what the drivers rely on: a write that does not get on ends as a read does.
+    let error = loop {
+        match io.write(&[0; 65536]) {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    ));
+    assert!(started.elapsed() < DEADLINE * 5);
+    far.read_exact(&mut [0]).unwrap();
+}
+
+#[test]
+fn a_look_up_that_takes_too_long_hits_the_deadline() {
+    let acceptor = acceptor(&p256()).with_timeout(DEADLINE);
+    let started = Instant::now();
+    let (tcp, server) = spawn(move |tcp| {
+        acceptor.accept(tcp, |request| {
+            thread::sleep(DEADLINE * 2);
+            look_up(request)
+        })
+    });
+    let client = connector().connect(tcp, localhost(), credentials());
+    let error = server.join().unwrap().unwrap_err();
+    // The look-up cannot be interrupted: the client has proved the account when the time is looked at.
+    assert_timed_out(&error, Step::Credentials, started);
+    assert_eq!(error.progress().account, Some(alice()), "whom it was about");
+    assert_eq!(client.unwrap_err().kind(), "Closed");
+}
+
+/// The first `messages` messages of a genuine client, the next one cut short, and the end of the connection.
+fn client_that_stops(after: usize, cut: usize, clean: bool) -> Error {
+    let identity = p256();
+    let (pair, sent) = transcript(&identity);
+    let mut config = pair.server.clone();
+    config.environment = pair::environment(2);
+    let (tcp, server) = serve(Acceptor::new(config, &identity).unwrap());
+    let mut stream = raw::client(raw::client_config(rustls::ALL_VERSIONS), tcp);
+    let from_client: Vec<_> = sent.iter().filter(|m| m.from == Side::Client).collect();
+    for message in &from_client[..after] {
+        stream.write_all(&message.bytes).unwrap();
+    }
+    stream.write_all(&from_client[after].bytes[..cut]).unwrap();
+    if clean {
+        stream.conn.send_close_notify();
+    }
+    stream.flush().unwrap();
+    stream.sock.shutdown(Shutdown::Write).unwrap();
+    server.join().unwrap().unwrap_err()
+}
+
+#[test]
+fn a_client_that_stops_is_told_from_one_that_fails() {
+    for (after, step, account) in [
+        (0, Step::Negotiation, None),
+        (1, Step::Negotiation, None),
+        (2, Step::Credentials, Some(alice())),
+    ] {
+        for cut in [0, 1, 20] {
+            for clean in [true, false] {
+                let error = client_that_stops(after, cut, clean);
+                assert_eq!(error.kind(), "Closed", "{error}");
+                assert_eq!(error.progress().step, step);
+                assert_eq!(error.progress().account, account);
+                let text = error.to_string();
+                assert!(text.contains(&step.to_string()), "{text}");
+            }
+        }
+    }
+}
+
+/// Answers the client as a genuine server up to a message, of which it sends a part, and closes.
+fn server_that_stops(after: usize, cut: usize, clean: bool) -> Error {
+    let issued = loopback::Issued::new(&["localhost"]);
+    let key = rcgen::KeyPair::from_pem(&issued.key.serialize_pem()).unwrap();
+    let identity = issued.self_signed();
+    let (pair, sent) = transcript(&identity);
+    let config = raw::server_config(rustls::ALL_VERSIONS, raw::certified_key(&identity, &key));
+    let (tcp, server) = spawn(move |tcp| {
+        let mut stream = raw::server(config, tcp).unwrap();
+        for (place, message) in sent.iter().enumerate() {
+            if message.from == Side::Client {
+                stream
+                    .read_exact(&mut vec![0; message.bytes.len()])
+                    .unwrap();
+            } else if place / 2 == after {
+                stream.write_all(&message.bytes[..cut]).unwrap();
+                break;
+            } else {
+                stream.write_all(&message.bytes).unwrap();
+            }
+        }
+        if clean {
+            stream.conn.send_close_notify();
+        }
+        stream.flush().unwrap();
+    });
+    let mut config = pair.client.clone();
+    config.environment = pair::environment(1);
+    let connector = Connector::new(config).unwrap();
+    let error = connector
+        .connect(tcp, localhost(), credentials())
+        .unwrap_err();
+    server.join().unwrap();
+    error
+}
+
+#[test]
+fn a_server_that_stops_is_told_from_one_that_fails() {
+    for (after, step) in [(0, Step::Negotiation), (1, Step::PublicKey)] {
+        for cut in [0, 1, 20] {
+            for clean in [true, false] {
+                let error = server_that_stops(after, cut, clean);
+                assert_eq!(error.kind(), "Closed", "{error}");
+                assert_eq!(error.progress().step, step);
+                assert_eq!(error.progress().account, Some(alice()));
+                // Where a wrong password would show, it is named.
+                let named = error.to_string().contains("password is wrong");
+                assert_eq!(named, step == Step::PublicKey, "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wrong_password_reaches_the_client_as_such() {
+    let (tcp, server) = serve(acceptor(&p256()));
+    let wrong = Credentials::password(alice(), "wrong");
+    let error = connector().connect(tcp, localhost(), wrong).unwrap_err();
+    assert_eq!(error.kind(), "Rejected");
+    let text = error.to_string();
+    assert!(text.contains("user name or password is wrong"), "{text}");
+    let error = server.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), "AuthenticationFailed");
+    assert_eq!(error.progress().account, Some(alice()));
+}
+
+/// Version 5 has no error code.
+#[test]
+fn a_wrong_password_with_version_5_is_a_guess() {
+    let mut config = ServerConfig::default();
+    config.own_version = 5;
+    let (tcp, server) = serve(Acceptor::new(config, &p256()).unwrap());
+    let wrong = Credentials::password(alice(), "wrong");
+    let error = connector().connect(tcp, localhost(), wrong).unwrap_err();
+    assert_eq!(error.kind(), "Closed");
+    assert!(error.to_string().contains("password is wrong"), "{error}");
+    assert!(server.join().unwrap().is_err());
+}
+
+#[test]
+fn a_failed_look_up_reaches_both_ends() {
+    let acceptor = acceptor(&p256());
+    let (tcp, server) = spawn(move |tcp| {
+        acceptor
+            .accept(tcp, |_| Err(OtherError::new("the directory is down")))
+            .map(drop)
+    });
+    let error = connector()
+        .connect(tcp, localhost(), credentials())
+        .unwrap_err();
+    assert!(error.to_string().contains("try again later"), "{error}");
+    let error = server.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), "Other");
+    assert!(
+        error.to_string().contains("the directory is down"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_account_status_reaches_the_client() {
+    let acceptor = acceptor(&p256());
+    let (tcp, server) = spawn(move |tcp| {
+        let account = || Account::password(pair::PASSWORD).with_status(NtStatus::ACCOUNT_EXPIRED);
+        acceptor.accept(tcp, |_| Ok(Some(account()))).map(drop)
+    });
+    let error = connector()
+        .connect(tcp, localhost(), credentials())
+        .unwrap_err();
+    assert!(error.to_string().contains("ACCOUNT_EXPIRED"), "{error}");
+    assert_eq!(server.join().unwrap().unwrap_err().kind(), "AccountRefused");
+}
+
+/// A server of which the client learns in the middle that it is not who it was bound to.
+#[test]
+fn a_relayed_proof_of_the_key_delivers_nothing() {
+    let (config, _) = raw_server();
+    let another = p256().public_key().clone();
+    let (tcp, server) = spawn(move |tcp| {
+        let mut stream = raw::server(config, tcp).unwrap();
+        let server = Server::new(ServerConfig::default(), another);
+        let error = blocking::accept(&mut stream, server, look_up).unwrap_err();
+        error.kind()
+    });
+    let error = connector()
+        .connect(tcp, localhost(), credentials())
+        .unwrap_err();
+    assert_eq!(error.kind(), "Rejected");
+    assert_eq!(server.join().unwrap(), "PublicKeyMismatch");
+}
+
+#[test]
+fn many_connections_in_parallel_do_not_meet() {
+    let identity = p256();
+    let acceptor = Arc::new(acceptor(&identity));
+    let connector = connector();
+    let ends: Vec<_> = (0..24)
+        .map(|number| {
+            let acceptor = acceptor.clone();
+            let (tcp, server) = spawn(move |tcp| {
+                let (mut stream, complete) = acceptor
+                    .accept(tcp, |request| {
+                        let user = request.account.user();
+                        Ok(Some(Account::password(format!("password of {user}"))))
+                    })
+                    .unwrap();
+                stream
+                    .write_all(complete.account.user().as_bytes())
+                    .unwrap();
+                stream.conn.send_close_notify();
+                stream.flush().unwrap();
+                complete.account
+            });
+            let connector = connector.clone();
+            let client = thread::spawn(move || {
+                let user = format!("user{number}");
+                let account = credssp::AccountName::new("CORP", &user);
+                let credentials = Credentials::password(account, format!("password of {user}"));
+                let (mut stream, _) = connector.connect(tcp, localhost(), credentials).unwrap();
+                assert_eq!(rest(&mut stream), user.as_bytes());
+            });
+            (number, client, server)
+        })
+        .collect();
+    for (number, client, server) in ends {
+        client.join().unwrap();
+        let account = server.join().unwrap();
+        assert_eq!(account.user(), format!("user{number}"));
+    }
+}
+
+/// One TSRequest is one write, and so one TLS record: some servers want it whole.
+#[test]
+fn each_message_is_one_write() {
+    struct Counting {
+        stream: loopback::ClientStream,
+        writes: Vec<Vec<u8>>,
+    }
+
+    impl Write for Counting {
+        fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+            self.writes.push(buffer.to_vec());
+            self.stream.write(buffer)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.stream.flush()
+        }
+    }
+
+    impl Read for Counting {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.stream.read(buffer)
+        }
+    }
+
+    impl io::BufRead for Counting {
+        fn fill_buf(&mut self) -> io::Result<&[u8]> {
+            self.stream.fill_buf()
+        }
+
+        fn consume(&mut self, amount: usize) {
+            self.stream.consume(amount);
+        }
+    }
+
+    let (tcp, server) = serve(acceptor(&p256()));
+    let stream = raw::client(raw::client_config(rustls::ALL_VERSIONS), tcp);
+    let client = Client::new(everything(), localhost(), credentials(), key_of(&stream));
+    let mut stream = Counting {
+        stream,
+        writes: Vec::new(),
+    };
+    blocking::authenticate(&mut stream, client).unwrap();
+    server.join().unwrap().unwrap();
+    let shapes: Vec<_> = stream
+        .writes
+        .iter()
+        .map(|bytes| Fields::decode(bytes).shape())
+        .collect();
+    assert_eq!(shapes, ["t", "tkn", "i"]);
+}
+
+/// A stream whose peer has said all it will say, and which breaks at one of our writes.
+struct Scripted {
+    input: io::Cursor<Vec<u8>>,
+    writes: usize,
+}
+
+impl Read for Scripted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.input.read(buffer)
+    }
+}
+
+impl io::BufRead for Scripted {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.input.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.input.consume(amount);
+    }
+}
+
+impl Write for Scripted {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.writes = self
+            .writes
+            .checked_sub(1)
+            .ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_write_that_fails_is_told_with_its_step() {
+    let identity = p256();
+    let (pair, sent) = transcript(&identity);
+    let scripted = |side, writes| {
+        let from_peer = sent.iter().filter(|message| message.from != side);
+        let input: Vec<u8> = from_peer.flat_map(|m| m.bytes.clone()).collect();
+        Scripted {
+            input: io::Cursor::new(input),
+            writes,
+        }
+    };
+    for (writes, step) in [Step::Negotiation, Step::PublicKey, Step::Credentials]
+        .into_iter()
+        .enumerate()
+    {
+        let mut config = pair.client.clone();
+        config.environment = pair::environment(1);
+        let key = identity.public_key().clone();
+        let client = Client::new(config, localhost(), credentials(), key);
+        let error = blocking::authenticate(&mut scripted(Side::Client, writes), client);
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), "Closed");
+        assert_eq!(error.progress().step, step, "write {writes}");
+        assert_eq!(error.progress().account, Some(alice()));
+    }
+    for (writes, step, account) in [
+        (0, Step::Negotiation, None),
+        (1, Step::Credentials, Some(alice())),
+    ] {
+        let mut config = pair.server.clone();
+        config.environment = pair::environment(2);
+        let server = Server::new(config, identity.public_key().clone());
+        let error = blocking::accept(&mut scripted(Side::Server, writes), server, look_up);
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), "Closed");
+        assert_eq!(error.progress().step, step, "write {writes}");
+        assert_eq!(error.progress().account, account);
+    }
+}
+
+/// The errors of the transport keep their kind.
+#[test]
+fn errors_of_the_transport_are_not_the_protocols() {
+    #[derive(Debug)]
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, "no entry"))
+        }
+    }
+
+    impl Write for Broken {
+        fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+            Ok(buffer.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let error = connector()
+        .connect(blocking::Untimed(Broken), localhost(), credentials())
+        .unwrap_err();
+    match &error {
+        Error::Io { source, progress } => {
+            assert_eq!(source.kind(), io::ErrorKind::PermissionDenied);
+            assert_eq!(progress.step, Step::Tls);
+        }
+        other => panic!("{other}"),
+    }
+    assert!(error.to_string().contains("no entry"), "{error}");
+}
