@@ -1,5 +1,7 @@
 //! What a server asks of its accounts, and what it is told.
 
+use std::fmt;
+
 use crate::error::NtStatus;
 use crate::name::AccountName;
 use crate::secret::Secret;
@@ -22,7 +24,9 @@ impl AccountRequest {
 }
 
 /// The parts of an NTLM exchange that a domain controller verifies (NETLOGON_NETWORK_INFO in MS-NRPC).
-#[derive(Clone, Debug)]
+///
+/// `Debug` shows the responses' lengths only: who has a response can guess passwords against it at leisure.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct NtlmLogon {
     /// `CHALLENGE_MESSAGE.ServerChallenge`.
@@ -49,6 +53,22 @@ impl NtlmLogon {
             lm_challenge_response: lm_challenge_response.into(),
             workstation: workstation.into(),
         }
+    }
+}
+
+impl fmt::Debug for NtlmLogon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NtlmLogon")
+            .field(
+                "nt_challenge_response",
+                &format_args!("{} bytes", self.nt_challenge_response.len()),
+            )
+            .field(
+                "lm_challenge_response",
+                &format_args!("{} bytes", self.lm_challenge_response.len()),
+            )
+            .field("workstation", &self.workstation)
+            .finish_non_exhaustive()
     }
 }
 
