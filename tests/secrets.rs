@@ -205,7 +205,7 @@ fn a_handshake_says_much_and_no_secret() {
             given: Mutex::default(),
         });
         let mut config = pair.client.clone();
-        config.environment = Environment::new(pair::environment(1).time, Arc::clone(&random) as _);
+        config.environment = Environment::new(pair::environment(1).time, random.clone());
         let capture = Capture::default();
         let (sent, debugs) = capture.during(|| {
             let mut debugs = Vec::new();

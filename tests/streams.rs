@@ -111,7 +111,7 @@ fn raw_server() -> (rustls::ServerConfig, ServerPublicKey) {
 fn a_server_takes_several_messages_from_one_record() {
     let identity = p256();
     let (pair, sent) = transcript(&identity);
-    let mut config = pair.server.clone();
+    let mut config = pair.server;
     config.environment = pair::environment(2);
     let acceptor = Acceptor::new(config, &identity).unwrap();
     let (tcp, server) = serve(acceptor);
@@ -149,7 +149,7 @@ fn a_client_takes_several_messages_from_one_record() {
         stream.read_exact(&mut received).unwrap();
         assert_eq!(received, expected);
     });
-    let mut config = pair.client.clone();
+    let mut config = pair.client;
     config.environment = pair::environment(1);
     let connector = Connector::new(config).unwrap();
     let (mut client, _) = connector.connect(tcp, localhost(), credentials()).unwrap();
@@ -311,9 +311,8 @@ fn a_peer_that_does_not_read_hits_the_deadline() {
     let started = Instant::now();
     // The control of what the drivers rely on: a write that does not get on ends as a read does.
     let error = loop {
-        match io.write(&[0; 65536]) {
-            Ok(_) => {}
-            Err(error) => break error,
+        if let Err(error) = io.write_all(&[0; 65536]) {
+            break error;
         }
     };
     assert!(matches!(
@@ -346,7 +345,7 @@ fn a_look_up_that_takes_too_long_hits_the_deadline() {
 fn client_that_stops(after: usize, cut: usize, clean: bool) -> Error {
     let identity = p256();
     let (pair, sent) = transcript(&identity);
-    let mut config = pair.server.clone();
+    let mut config = pair.server;
     config.environment = pair::environment(2);
     let (tcp, server) = serve(Acceptor::new(config, &identity).unwrap());
     let mut stream = raw::client(raw::client_config(rustls::ALL_VERSIONS), tcp);
@@ -409,7 +408,7 @@ fn server_that_stops(after: usize, cut: usize, clean: bool) -> Error {
         }
         stream.flush().unwrap();
     });
-    let mut config = pair.client.clone();
+    let mut config = pair.client;
     config.environment = pair::environment(1);
     let connector = Connector::new(config).unwrap();
     let error = connector

@@ -335,9 +335,10 @@ fn a_short_rsa_key_is_named() {
 
     impl SigningKey for Nothing {
         fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-            offered
-                .contains(&SignatureScheme::RSA_PSS_SHA256)
-                .then(|| Box::new(Self) as Box<dyn Signer>)
+            if !offered.contains(&SignatureScheme::RSA_PSS_SHA256) {
+                return None;
+            }
+            Some(Box::new(Self))
         }
 
         fn algorithm(&self) -> SignatureAlgorithm {
