@@ -13,9 +13,10 @@ use credssp::gss::{
     Acceptor, AcceptorRequest, AcceptorStep, ChannelBindings, Initiator, InitiatorRequest,
     InitiatorStep, MechanismProvider, SecurityContext,
 };
-use credssp::mechanism::Mechanism;
+use credssp::mechanism::{Mechanism, Oid};
 use credssp::ntlm::Ntlm;
-use credssp::{Account, AccountName, Credentials, Error, ServicePrincipalName, spnego};
+use credssp::spnego::{self, NegState, NegTokenInit, NegTokenResp, TokenKind};
+use credssp::{Account, AccountName, Credentials, Error, ServicePrincipalName};
 use peer::{GssError, GssMechanism, GssPeer, GssRole, Peer};
 
 const PASSWORD: &str = "pass-canary";
@@ -246,6 +247,37 @@ fn a_missing_mic_is_refused_unless_it_is_allowed() {
     }
 }
 
+/// The initiator's first choice, and its optimistic token, are Kerberos' here.
+#[test]
+fn our_acceptor_selects_ntlm_where_kerberos_is_preferred() {
+    if !peer::available(Peer::Gss) {
+        return;
+    }
+    let ours = OurAcceptor::new(GssMechanism::SpnegoKerberosNtlm);
+    let mut peer = ours.start_peer(&[]);
+    let first = peer.step(None).unwrap().token;
+    let init = NegTokenInit::decode(&first).unwrap();
+    assert!(init.mech_types.iter().next().unwrap() == Oid::KERBEROS);
+    assert_eq!(
+        TokenKind::of(init.mech_token.unwrap()),
+        Some(TokenKind::Kerberos)
+    );
+
+    let Ok(AcceptorStep::NeedsToken { token, next }) = accept(ours.start(&first), &first) else {
+        panic!("no answer to the first token");
+    };
+    let reply = NegTokenResp::decode(&token).unwrap();
+    // RFC 4178, 4.2.2: to be asked for where another mechanism than the initiator's first choice is selected.
+    assert_eq!(reply.neg_state, Some(NegState::RequestMic));
+    assert!(reply.supported_mech.unwrap() == Oid::NTLMSSP);
+    assert_eq!(reply.response_token, None);
+
+    let negotiate = peer.step(Some(&token)).unwrap().token;
+    let mut context = ours.go_on(next, negotiate, &mut peer).unwrap();
+    assert_eq!(context.mechanism(), Mechanism::Ntlm);
+    talk(&mut *context, &mut peer);
+}
+
 #[test]
 fn our_acceptor_refuses_gss_ntlmssp_without_confidentiality() {
     if !peer::available(Peer::Gss) {
@@ -325,7 +357,7 @@ impl OurInitiator {
         }
         match self.framing {
             GssMechanism::Ntlm => Ntlm::default().initiator(request).unwrap(),
-            GssMechanism::SpnegoNtlm => {
+            GssMechanism::SpnegoNtlm | GssMechanism::SpnegoKerberosNtlm => {
                 let mechanisms: [Arc<dyn MechanismProvider>; 1] = [Arc::new(Ntlm::default())];
                 spnego::initiator(&mechanisms, request, Arc::new(|_| Ok(()))).unwrap()
             }
@@ -350,8 +382,15 @@ impl OurAcceptor {
         }
     }
 
-    /// Runs the exchange with an initiator of the peer's; the last of several options of one name counts.
+    /// Runs the exchange with an initiator of the peer's.
     fn meet(&self, options: &[&str]) -> (Established, GssPeer) {
+        let mut peer = self.start_peer(options);
+        let token = peer.step(None).unwrap().token;
+        (self.go_on(self.start(&token), token, &mut peer), peer)
+    }
+
+    /// An initiator of the peer's, with `options` in place of the usual ones.
+    fn start_peer(&self, options: &[&str]) -> GssPeer {
         let password = format!("password={PASSWORD}");
         let defaults = [r"user=CORP\alice", &password, "target=TERMSRV@localhost"];
         let named = |option: &str| option.split_once('=').map(|(name, _)| name.to_owned());
@@ -360,13 +399,16 @@ impl OurAcceptor {
             !given
         });
         let options: Vec<_> = defaults.chain(options.iter().copied()).collect();
-        let mut peer = GssPeer::start(GssRole::Initiate, self.framing, &options);
-        (self.exchange(&mut peer), peer)
+        GssPeer::start(GssRole::Initiate, self.framing, &options)
     }
 
-    fn exchange(&self, peer: &mut GssPeer) -> Established {
-        let mut token = peer.step(None).map_err(Refusal::Peer)?.token;
-        let mut state = self.start(&token);
+    /// Runs the exchange from a token of the peer's on.
+    fn go_on(
+        &self,
+        mut state: Box<dyn Acceptor>,
+        mut token: Vec<u8>,
+        peer: &mut GssPeer,
+    ) -> Established {
         for _ in 0..8 {
             match accept(state, &token).map_err(Refusal::Ours)? {
                 AcceptorStep::NeedsToken { token: reply, next } => {

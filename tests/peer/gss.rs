@@ -15,6 +15,8 @@ pub enum GssMechanism {
     Ntlm,
     /// NTLM inside SPNEGO.
     SpnegoNtlm,
+    /// SPNEGO whose initiator prefers Kerberos, with a ticket that nobody can decrypt.
+    SpnegoKerberosNtlm,
 }
 
 /// One side of a GSS exchange in MIT's libgssapi with gss-ntlmssp.
@@ -56,6 +58,7 @@ impl GssPeer {
         let mechanism = match mechanism {
             GssMechanism::Ntlm => "ntlm",
             GssMechanism::SpnegoNtlm => "spnego:ntlm",
+            GssMechanism::SpnegoKerberosNtlm => "spnego:krb5,ntlm",
         };
         let script = Peer::script("gss_peer.py").into_os_string();
         let arguments = [script, role.into(), mechanism.into()]

@@ -3,7 +3,8 @@
 
   gss_peer.py ROLE MECHANISM [option=value ...]
 
-ROLE is `initiate` or `accept`; MECHANISM is `ntlm` (bare) or `spnego:ntlm`.  Options:
+ROLE is `initiate` or `accept`; MECHANISM is `ntlm` (bare), `spnego:ntlm`, or `spnego:krb5,ntlm`: an initiator that
+prefers Kerberos, for which it has a ticket that nobody can decrypt, and has NTLM besides.  Options:
   user=CORP\\alice password=secret   initiate: who logs on
   target=TERMSRV@host                initiate: the service
   account=CORP\\alice:secret         accept: an account that it knows; may be given again
@@ -21,25 +22,32 @@ where TOKEN is what the other side should still be told.  Bytes are in hex; no b
 import atexit
 import os
 import shutil
+import struct
 import sys
 import tempfile
+import time
+
+REALM = "PEER.TEST"
 
 PRIVATE = tempfile.mkdtemp(prefix="gss-peer-")
 atexit.register(shutil.rmtree, PRIVATE, ignore_errors=True)
 os.environ["KRB5_CONFIG"] = os.path.join(PRIVATE, "krb5.conf")
 with open(os.environ["KRB5_CONFIG"], "w") as conf:
-    conf.write("[libdefaults]\n dns_lookup_kdc = false\n dns_lookup_realm = false\n"
+    conf.write("[libdefaults]\n default_realm = " + REALM + "\n dns_lookup_kdc = false\n dns_lookup_realm = false\n"
                " dns_canonicalize_hostname = false\n rdns = false\n")
 # No account but those that were given, and no winbind: the outcome must not depend on the machine.
 os.environ["NTLM_USER_FILE"] = os.path.join(PRIVATE, "users")
+os.environ["KRB5CCNAME"] = "FILE:" + os.path.join(PRIVATE, "tickets")
 os.environ.setdefault("NETBIOS_COMPUTER_NAME", "PEER")
 os.environ.setdefault("NETBIOS_DOMAIN_NAME", "CORP")
 
 import gssapi  # noqa: E402  (reads the environment that is set above)
 
+KERBEROS = gssapi.OID.from_int_seq("1.2.840.113554.1.2.2")
 NTLM = gssapi.OID.from_int_seq("1.3.6.1.4.1.311.2.2.10")
 SPNEGO = gssapi.OID.from_int_seq("1.3.6.1.5.5.2")
-MECHANISMS = {"ntlm": (NTLM, [NTLM]), "spnego:ntlm": (SPNEGO, [NTLM])}
+MECHANISMS = {"ntlm": (NTLM, [NTLM]), "spnego:ntlm": (SPNEGO, [NTLM]), "spnego:krb5,ntlm": (SPNEGO, [KERBEROS, NTLM])}
+AES256 = 18  # the encryption type
 
 
 def to_hex(data):
@@ -48,6 +56,40 @@ def to_hex(data):
 
 def from_hex(text):
     return b"" if text == "-" else bytes.fromhex(text)
+
+
+def der(tag, *contents):
+    contents = b"".join(contents)
+    length = len(contents)
+    if length < 0x80:
+        return bytes([tag, length]) + contents
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(octets)]) + octets + contents
+
+
+def ticket(service):
+    """A Ticket (RFC 4120, section 5.3) whose encrypted part is noise."""
+    integer = lambda number: der(0x02, bytes([number]))
+    text = lambda part: der(0x1B, part.encode())
+    name = der(0x30, der(0xA0, integer(3)), der(0xA1, der(0x30, *map(text, service))))
+    encrypted = der(0x30, der(0xA0, integer(AES256)), der(0xA1, integer(1)), der(0xA2, der(0x04, os.urandom(80))))
+    return der(0x61, der(0x30, der(0xA0, integer(5)), der(0xA1, text(REALM)), der(0xA2, name), der(0xA3, encrypted)))
+
+
+def write_ticket(user, service):
+    """A credential cache, format 4, from which libgssapi makes a token without asking any KDC."""
+    data = lambda octets: struct.pack(">I", len(octets)) + octets
+    principal = lambda *parts: struct.pack(">II", 1, len(parts)) + b"".join(data(part.encode()) for part in (REALM, *parts))
+    now = int(time.time())
+    credential = [
+        principal(user), principal(*service),
+        struct.pack(">H", AES256), data(os.urandom(32)),
+        struct.pack(">IIII", now - 60, now - 60, now + 3600, 0),
+        # No session key of its own, no flags, no addresses, no authorization data; no second ticket behind the first.
+        struct.pack(">BIII", 0, 0, 0, 0), data(ticket(service)), data(b""),
+    ]
+    with open(os.environ["KRB5CCNAME"].removeprefix("FILE:"), "wb") as cache:
+        cache.write(b"\x05\x04" + struct.pack(">H", 0) + principal(user) + b"".join(credential))
 
 
 class Side:
@@ -62,10 +104,7 @@ class Side:
             credentials = self.negotiable(gssapi.Credentials(usage="accept", mechs=[outer]), outer)
             self.context = gssapi.SecurityContext(creds=credentials, usage="accept", channel_bindings=bindings)
             return
-        self.write_accounts([])
-        user = gssapi.Name(options["user"][0], gssapi.NameType.user)
-        acquired = gssapi.raw.acquire_cred_with_password(user, options["password"][0].encode(), usage="initiate", mechs=[outer])
-        credentials = self.negotiable(acquired.creds, outer)
+        credentials = self.negotiable(self.acquire(outer, options), outer)
         flag = gssapi.RequirementFlag
         flags = flag.mutual_authentication | flag.integrity | flag.replay_detection | flag.out_of_sequence_detection
         if self.conf:
@@ -73,6 +112,17 @@ class Side:
         target = gssapi.Name(options["target"][0], gssapi.NameType.hostbased_service)
         self.context = gssapi.SecurityContext(name=target, creds=credentials, usage="initiate", mech=outer, flags=flags,
                                               channel_bindings=bindings)
+
+    def acquire(self, outer, options):
+        """Whom to log on: by name and password, or with Kerberos by what stands in files."""
+        name, password, target = (options[key][0] for key in ("user", "password", "target"))
+        if KERBEROS in self.inner:
+            self.write_accounts(["%s:%s" % (name, password)])
+            write_ticket(name.rpartition("\\")[2], target.split("@"))
+            return gssapi.Credentials(usage="initiate", mechs=[outer])
+        self.write_accounts([])
+        user = gssapi.Name(name, gssapi.NameType.user)
+        return gssapi.raw.acquire_cred_with_password(user, password.encode(), usage="initiate", mechs=[outer]).creds
 
     @staticmethod
     def write_accounts(accounts):
