@@ -3,6 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used)] // in what the tests share
 
 mod peer;
+mod toy;
 
 use std::sync::Arc;
 
@@ -26,6 +27,13 @@ const OTHER_BINDINGS: &[u8] = b"tls-server-end-point:another certificate";
 
 const FRAMINGS: [GssMechanism; 2] = [GssMechanism::Ntlm, GssMechanism::SpnegoNtlm];
 
+/// With an initiator that prefers Kerberos, and an acceptor that does not have it.
+const RESELECTING: [GssMechanism; 3] = [
+    GssMechanism::Ntlm,
+    GssMechanism::SpnegoNtlm,
+    GssMechanism::SpnegoKerberosNtlm,
+];
+
 /// What our side of an exchange ended with.
 type Established = Result<Box<dyn SecurityContext>, Refusal>;
 
@@ -41,7 +49,7 @@ fn our_initiator_and_gss_ntlmssp_seal_and_sign_for_each_other() {
     if !peer::available(Peer::Gss) {
         return;
     }
-    for framing in FRAMINGS {
+    for framing in RESELECTING {
         let (established, mut peer) = OurInitiator::new(framing).meet(None);
         let mut context = established.unwrap();
         assert_eq!(context.mechanism(), Mechanism::Ntlm);
@@ -57,7 +65,7 @@ fn our_acceptor_and_gss_ntlmssp_seal_and_sign_for_each_other() {
     if !peer::available(Peer::Gss) {
         return;
     }
-    for framing in FRAMINGS {
+    for framing in RESELECTING {
         let (established, mut peer) = OurAcceptor::new(framing).meet(&[]);
         let mut context = established.unwrap();
         assert_eq!(context.mechanism(), Mechanism::Ntlm);
@@ -84,6 +92,8 @@ fn talk(ours: &mut dyn SecurityContext, peer: &mut GssPeer) {
         let mic = peer.mic(message).unwrap();
         ours.verify_mic(message, &mic).unwrap();
     }
+    // Nothing is a message too; libgssapi does not seal it, but opens it.
+    assert!(peer.unwrap(&wrap(ours, b"")).unwrap().message.is_empty());
     // The signatures are over the message, and those who verify them look.
     let mut mic = Vec::new();
     ours.get_mic(b"signed", &mut mic).unwrap();
@@ -120,7 +130,7 @@ fn gss_ntlmssp_refuses_our_initiator_with_a_wrong_password_or_an_unknown_account
     if !peer::available(Peer::Gss) {
         return;
     }
-    for framing in FRAMINGS {
+    for framing in RESELECTING {
         for (user, password) in [("alice", "another"), ("mallory", PASSWORD)] {
             let ours = OurInitiator {
                 user,
@@ -140,7 +150,7 @@ fn our_acceptor_refuses_gss_ntlmssp_with_a_wrong_password_or_an_unknown_account(
     if !peer::available(Peer::Gss) {
         return;
     }
-    for framing in FRAMINGS {
+    for framing in RESELECTING {
         for (options, expected) in [
             (["password=another"], AuthenticationFailure::WrongResponse),
             (
@@ -247,6 +257,21 @@ fn a_missing_mic_is_refused_unless_it_is_allowed() {
     }
 }
 
+#[test]
+fn gss_ntlmssp_refuses_a_changed_mech_list_mic_of_our_acceptor() {
+    if !peer::available(Peer::Gss) {
+        return;
+    }
+    let ours = OurAcceptor {
+        tampers: true,
+        ..OurAcceptor::new(GssMechanism::SpnegoNtlm)
+    };
+    let Err(Refusal::Peer(error)) = ours.meet(&[]).0 else {
+        panic!("not refused");
+    };
+    assert_eq!(error.kind, "BadMICError", "{error}");
+}
+
 /// The initiator's first choice, and its optimistic token, are Kerberos' here.
 #[test]
 fn our_acceptor_selects_ntlm_where_kerberos_is_preferred() {
@@ -320,7 +345,11 @@ impl OurInitiator {
             .into_iter()
             .chain(bindings.as_deref())
             .collect();
-        let mut peer = GssPeer::start(GssRole::Accept, self.framing, &options);
+        let mechanism = match self.framing {
+            GssMechanism::Ntlm => GssMechanism::Ntlm,
+            _ => GssMechanism::SpnegoNtlm,
+        };
+        let mut peer = GssPeer::start(GssRole::Accept, mechanism, &options);
         (self.exchange(&mut peer), peer)
     }
 
@@ -337,6 +366,10 @@ impl OurInitiator {
                     let step = peer.step(token.as_deref()).map_err(Refusal::Peer)?;
                     assert!(step.complete);
                     let last = Some(step.token).filter(|token| !token.is_empty());
+                    if let Some(last) = &last {
+                        let last = NegTokenResp::decode(last).unwrap();
+                        assert!(last.mech_list_mic.is_some(), "both sign the list");
+                    }
                     context.finish(last.as_deref()).map_err(Refusal::Ours)?;
                     return Ok(context);
                 }
@@ -355,11 +388,15 @@ impl OurInitiator {
         if let Some(bindings) = &bindings {
             request = request.with_channel_bindings(bindings);
         }
+        let ntlm: Arc<dyn MechanismProvider> = Arc::new(Ntlm::default());
         match self.framing {
-            GssMechanism::Ntlm => Ntlm::default().initiator(request).unwrap(),
-            GssMechanism::SpnegoNtlm | GssMechanism::SpnegoKerberosNtlm => {
-                let mechanisms: [Arc<dyn MechanismProvider>; 1] = [Arc::new(Ntlm::default())];
-                spnego::initiator(&mechanisms, request, Arc::new(|_| Ok(()))).unwrap()
+            GssMechanism::Ntlm => ntlm.initiator(request).unwrap(),
+            GssMechanism::SpnegoNtlm => spnego::initiator(&[ntlm], request).unwrap(),
+            // A stand-in, whose tokens are texts.
+            GssMechanism::SpnegoKerberosNtlm => {
+                let mut mechanisms = toy::providers(&[toy::KERBEROS]);
+                mechanisms.push(ntlm);
+                spnego::initiator(&mechanisms, request).unwrap()
             }
         }
     }
@@ -370,6 +407,8 @@ struct OurAcceptor {
     framing: GssMechanism,
     allow_missing_mic: bool,
     bindings: Option<&'static [u8]>,
+    /// Whether the last octet of the last token, which is in the `mechListMIC`, arrives changed.
+    tampers: bool,
 }
 
 impl OurAcceptor {
@@ -379,6 +418,7 @@ impl OurAcceptor {
             framing,
             allow_missing_mic: matches!(framing, GssMechanism::Ntlm),
             bindings: None,
+            tampers: false,
         }
     }
 
@@ -422,7 +462,10 @@ impl OurAcceptor {
                     ..
                 } => {
                     assert_eq!(account, AccountName::new("CORP", "alice"));
-                    if let Some(last) = token {
+                    if let Some(mut last) = token {
+                        if self.tampers {
+                            *last.last_mut().unwrap() ^= 1;
+                        }
                         let step = peer.step(Some(&last)).map_err(Refusal::Peer)?;
                         assert!(step.complete && step.token.is_empty(), "{step:?}");
                     }
