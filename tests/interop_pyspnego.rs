@@ -120,8 +120,8 @@ fn accept_in_each_version(negotiation: Negotiation) {
         let negotiated = stream.get_ref().1.protocol_version();
         assert_eq!(negotiated, Some(tls_version(tls)));
         assert_eq!(
-            (&theirs["ok"], &theirs["version"], &theirs["framing"]),
-            (&json!(true), &json!(version), &json!(framing(negotiation))),
+            ["ok", "version", "framing"].map(|key| theirs.get(key).cloned()),
+            [json!(true), json!(version), json!(framing(negotiation))].map(Some),
             "{theirs}"
         );
     }
