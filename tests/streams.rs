@@ -716,3 +716,15 @@ fn errors_of_the_transport_are_not_the_protocols() {
     }
     assert!(error.to_string().contains("no entry"), "{error}");
 }
+
+#[test]
+fn a_refusal_is_told_and_tls_ends_in_due_form() {
+    let (tcp, server) = serve(acceptor(&p256()));
+    let mut stream = raw::client(raw::client_config(rustls::ALL_VERSIONS), tcp);
+    raw::send_early_auth_info(&mut stream);
+    // Without close_notify, this would be an unexpected end.
+    let mut told = Vec::new();
+    stream.read_to_end(&mut told).unwrap();
+    raw::assert_told(&told, NtStatus::INVALID_PARAMETER);
+    assert!(server.join().unwrap().is_err());
+}

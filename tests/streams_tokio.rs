@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use credssp::account::AccountRequest;
-use credssp::error::{OtherError, Step};
+use credssp::error::{NtStatus, OtherError, Step};
 use credssp::stream::Error;
 use credssp::tls::{Acceptor, Connector, Identity, Trust, server_public_key};
 use credssp::{Account, Client, Credentials, ServerConfig};
@@ -169,6 +169,8 @@ async fn takes_several_messages_and_more_from_one_record() {
         stream.write_all(&record).unwrap();
         stream.conn.send_close_notify();
         stream.flush().unwrap();
+        // Stays open: what the server still has to say must find somebody.
+        stream
     });
     let accepted = acceptor.accept_async(asynchronous(tcp), look_up).await;
     let (mut stream, complete) = accepted.unwrap();
@@ -465,4 +467,20 @@ async fn the_two_kinds_of_drivers_understand_each_other() {
         .await
         .unwrap();
     assert_eq!(client.join().unwrap().unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_and_tls_ends_in_due_form() {
+    let (tcp, client) = spawn(move |tcp| {
+        let mut stream = raw::client(raw::client_config(rustls::ALL_VERSIONS), tcp);
+        raw::send_early_auth_info(&mut stream);
+        // Without close_notify, this would be an unexpected end.
+        let mut told = Vec::new();
+        stream.read_to_end(&mut told).unwrap();
+        raw::assert_told(&told, NtStatus::INVALID_PARAMETER);
+    });
+    let acceptor = acceptor(&p256());
+    let accepted = acceptor.accept_async(asynchronous(tcp), look_up).await;
+    assert!(accepted.is_err());
+    client.join().unwrap();
 }

@@ -69,8 +69,8 @@ impl Connector {
             let client = self
                 .client(certificates, target, credentials)
                 .map_err(|error| HandshakeError::new(error, progress.clone()))?;
-            let complete = drive_client(&mut stream, client, &mut progress).await?;
-            Ok((stream, complete))
+            let result = drive_client(&mut stream, client, &mut progress).await;
+            farewell(stream, result).await
         };
         let result = within(self.timeout(), connection).await;
         result.map_err(|failure| failure.into_error(self.timeout(), &progress))
@@ -97,8 +97,8 @@ impl Acceptor {
         let mut progress = Progress::default();
         let connection = async {
             let mut stream = TlsAcceptor::from(self.tls()).accept(io).await?;
-            let complete = drive_server(&mut stream, self.server(), lookup, &mut progress).await?;
-            Ok((stream, complete))
+            let result = drive_server(&mut stream, self.server(), lookup, &mut progress).await;
+            farewell(stream, result).await
         };
         let result = within(self.timeout(), connection).await;
         result.map_err(|failure| failure.into_error(self.timeout(), &progress))
@@ -212,6 +212,21 @@ async fn within<T>(
     match time::timeout(timeout, handshake).await {
         Ok(result) => result,
         Err(_) => Err(Failure::Io(io::ErrorKind::TimedOut.into())),
+    }
+}
+
+/// Closes TLS in due form after an error: the peer can then tell the end from an attack. Whether it still listens is its
+/// own affair.
+async fn farewell<S, T>(mut stream: S, result: Result<T, Failure>) -> Result<(S, T), Failure>
+where
+    S: AsyncWrite + Unpin,
+{
+    match result {
+        Ok(complete) => Ok((stream, complete)),
+        Err(failure) => {
+            let _ = stream.shutdown().await;
+            Err(failure)
+        }
     }
 }
 

@@ -4,7 +4,10 @@ use std::io::{self, BufRead, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use bytes::BytesMut;
+use credssp::error::NtStatus;
 use credssp::tls::Identity;
+use credssp::ts_request::TsRequest;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
@@ -149,4 +152,23 @@ impl<S: BufRead> BufRead for Appending<S> {
     fn consume(&mut self, amount: usize) {
         self.stream.consume(amount);
     }
+}
+
+/// Sends credentials before anything has been proved.
+pub fn send_early_auth_info(stream: &mut impl Write) {
+    let mut request = TsRequest::new(6);
+    request.auth_info = Some(b"early");
+    let mut message = BytesMut::new();
+    request.encode(&mut message);
+    stream.write_all(&message).unwrap();
+    stream.flush().unwrap();
+}
+
+/// The server has said this and no more.
+#[track_caller]
+pub fn assert_told(told: &[u8], status: NtStatus) {
+    let request = TsRequest::decode(told).unwrap();
+    let mut expected = TsRequest::new(6);
+    expected.error_code = Some(status);
+    assert_eq!(request, expected);
 }

@@ -75,6 +75,7 @@ impl Connector {
             .client(stream.conn.peer_certificates(), target, credentials)
             .map_err(|error| fail(error, &progress))?;
         let complete = drive_client(&mut stream, client, &mut progress)
+            .inspect_err(|_| farewell(&mut stream))
             .map_err(|failure| failure.into_error(self.timeout(), &progress))?;
         let stream =
             untimed(stream).map_err(|error| Error::from_io(error, self.timeout(), &progress))?;
@@ -104,6 +105,7 @@ impl Acceptor {
         handshake_tls(&mut stream)
             .map_err(|error| Error::from_io(error, self.timeout(), &progress))?;
         let complete = drive_server(&mut stream, self.server(), lookup, &mut progress)
+            .inspect_err(|_| farewell(&mut stream))
             .map_err(|failure| failure.into_error(self.timeout(), &progress))?;
         let stream =
             untimed(stream).map_err(|error| Error::from_io(error, self.timeout(), &progress))?;
@@ -238,7 +240,28 @@ where
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock)?;
     }
-    // The last flight of a TLS 1.3 client, or of a TLS 1.2 server.
+    write_records(stream)
+}
+
+/// Closes TLS in due form after an error: the peer can then tell the end from an attack. Whether it still listens is its
+/// own affair.
+fn farewell<C, S, IO>(stream: &mut StreamOwned<C, IO>)
+where
+    C: DerefMut<Target = ConnectionCommon<S>>,
+    S: SideData,
+    IO: Read + Write,
+{
+    stream.conn.send_close_notify();
+    let _ = write_records(stream);
+}
+
+/// Writes what TLS has left to say, such as the last flight of its handshake.
+fn write_records<C, S, IO>(stream: &mut StreamOwned<C, IO>) -> io::Result<()>
+where
+    C: DerefMut<Target = ConnectionCommon<S>>,
+    S: SideData,
+    IO: Read + Write,
+{
     while stream.conn.wants_write() {
         stream.conn.write_tls(&mut stream.sock)?;
     }
