@@ -13,20 +13,22 @@ use std::net::{Ipv4Addr, TcpListener};
 use credssp::error::{AuthenticationFailure, NtStatus, PeerIncompatible, Step};
 use credssp::mechanism::{Mechanism, Negotiation};
 use credssp::proof::ServerProof;
+use credssp::stream::blocking::Transport;
 use credssp::{Account, AccountName, Credentials, Error, stream};
 use ours::delegated::{
     assert_password, password, remote_guard, remote_guard_as_told, smart_card, smart_card_as_told,
     told,
 };
 use ours::{
-    Drip, Meeting, OurClient, OurServer, PASSWORD, accept_within_patience, client, credentials,
-    runtime, target,
+    Drip, Meeting, OurClient, OurServer, PASSWORD, PATIENCE, accept_within_patience, client,
+    credentials, runtime, target,
 };
 use peer::{Peer, PyspnegoServer};
 use rustls::ProtocolVersion;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time;
 
 /// A version of CredSSP with a version of TLS.
 const VERSIONS: [(u32, &str); 7] = [
@@ -392,24 +394,28 @@ fn our_server_receives_a_smart_card_and_remote_guard_credentials() {
     }
 }
 
+/// TCP in pieces of one byte, which cuts TLS records; and TLS records of one byte, which cut TSRequests.
+const PIECES: [(&str, [&str; 4]); 3] = [
+    ("1.2", ["--chunk", "1", "--record", "0"]),
+    ("1.3", ["--chunk", "1", "--record", "0"]),
+    ("1.3", ["--chunk", "0", "--record", "1"]),
+];
+
 #[test]
 fn our_client_speaks_and_hears_one_byte_at_a_time() {
     if !peer::available(Peer::Pyspnego) {
         return;
     }
-    let mut servers = ["1.2", "1.3"].map(|tls| {
-        let server = serve(&[
-            "--tls", tls, "--chunk", "1", "--say", "welcome", "--hear", "5",
-        ]);
-        (tls, server)
+    let mut servers = PIECES.map(|(tls, pieces)| {
+        let talk = ["--tls", tls, "--say", "welcome", "--hear", "5"];
+        (tls, serve(&[pieces.as_slice(), &talk].concat()))
     });
     for (tls, server) in &mut servers {
+        let connector = OurClient::default().connector();
         let io = Drip::connect(server.address());
-        let (mut stream, complete) = OurClient::default()
-            .connector()
-            .connect(io, target(), credentials())
-            .unwrap();
+        let (mut stream, complete) = connector.connect(io, target(), credentials()).unwrap();
         assert_eq!(complete.version, 6);
+        stream.sock.set_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(b"hello").unwrap();
         let mut heard = [0; 7];
         stream.read_exact(&mut heard).unwrap();
@@ -424,26 +430,37 @@ fn our_client_speaks_and_hears_one_byte_at_a_time() {
 }
 
 #[test]
-fn our_server_hears_one_byte_at_a_time_and_loses_nothing_behind_the_credential() {
-    if !peer::available(Peer::Pyspnego) {
-        return;
-    }
-    // The peer's first application data leaves in one write with its credential.
-    let meetings = [("1.2", "1"), ("1.3", "1"), ("1.2", "0"), ("1.3", "0")].map(|(tls, chunk)| {
+fn our_server_hears_one_byte_at_a_time() {
+    let meetings = PIECES.map(|(tls, pieces)| talk_with_server(tls, &pieces));
+    finish_talks(meetings);
+}
+
+/// The peer's application data comes in one TLS record with its credential.
+#[test]
+fn our_server_loses_nothing_behind_the_credential() {
+    finish_talks(["1.2", "1.3"].map(|tls| talk_with_server(tls, &[])));
+}
+
+fn talk_with_server(tls: &str, options: &[&str]) -> Option<Meeting> {
+    peer::available(Peer::Pyspnego).then(|| {
         let ours = OurServer {
             tls,
             ..OurServer::default()
         };
-        ours.meet(&["--chunk", chunk, "--say", "hello", "--hear", "7"])
-    });
-    for meeting in meetings {
-        let Meeting {
-            ours, mut client, ..
-        } = meeting;
+        ours.meet(&[options, &["--say", "hello", "--hear", "7"]].concat())
+    })
+}
+
+fn finish_talks<const N: usize>(meetings: [Option<Meeting>; N]) {
+    for Meeting {
+        ours, mut client, ..
+    } in meetings.into_iter().flatten()
+    {
         let heard = runtime().block_on(async {
             let (mut stream, _) = ours.await.unwrap().unwrap();
             let mut heard = [0; 5];
-            stream.read_exact(&mut heard).await.unwrap();
+            let read = stream.read_exact(&mut heard);
+            time::timeout(PATIENCE, read).await.unwrap().unwrap();
             stream.write_all(b"welcome").await.unwrap();
             stream.flush().await.unwrap();
             heard

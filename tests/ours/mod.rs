@@ -32,7 +32,7 @@ use crate::peer::PyspnegoClient;
 pub mod delegated;
 
 /// How long a handshake may take: a loaded machine needs seconds to start an interpreter.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub const PASSWORD: &str = "pass-canary";
 

@@ -39,7 +39,7 @@ import spnego  # noqa: E402  (reads the environment that is set above)
 import spnego._credssp as engine  # noqa: E402
 import spnego._credssp_structures as structures  # noqa: E402
 import spnego.tls  # noqa: E402
-from spnego._context import UnwrapResult  # noqa: E402
+from spnego._context import UnwrapResult, WrapResult  # noqa: E402
 
 TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 LONGEST_MESSAGE = 1 << 20
@@ -69,9 +69,11 @@ class LastWarning(logging.Handler):
 class SocketContext(engine.CredSSPProxy):
     """pyspnego's CredSSP context, reading from a socket and writing to it."""
 
-    def attach(self, sock, chunk):
+    def attach(self, sock, options):
         self.sock = sock
-        self.chunk = chunk
+        self.chunk = options.chunk
+        self.record = options.record
+        self.last_words = (options.say or "").encode()
         self.plaintext = b""
         self.sent = []
         self.received = []
@@ -106,19 +108,23 @@ class SocketContext(engine.CredSSPProxy):
             raise PeerClosed("TLS was closed at stage %r" % self._auth_stage)
         self.plaintext += data
 
-    def run(self, last_words):
-        """The whole exchange, and application data behind it.
-
-        A client's credential and its first application data leave in one write: a server that takes a read for a
-        message loses the second.
-        """
+    def run(self):
+        """The whole exchange, and application data behind it."""
         while not self.complete:
             token = self.step(None) or b""
             if not token and not self.complete:
                 raise Refused(self.refusal.text or "the acceptor gave up at stage %r" % self._auth_stage)
-            if self.complete and last_words:
-                token += super().wrap(last_words).data
+            if self.complete and self.last_words:
+                token += self.encrypt(self.last_words)
             self.send(token)
+
+    def encrypt(self, data):
+        """TLS records of that many bytes of plaintext each."""
+        step = self.record or len(data) or 1
+        records = b""
+        for start in range(0, len(data), step):
+            records += super().wrap(data[start:start + step]).data
+        return records
 
     # What follows replaces pyspnego's own methods of these names.
 
@@ -139,7 +145,11 @@ class SocketContext(engine.CredSSPProxy):
 
     def wrap(self, data, encrypt=True, qop=None):
         self.sent.append(bytes(data))
-        return super().wrap(data, encrypt, qop)
+        # A client's credential and its first application data leave in one TLS record: a server that takes a read for
+        # a message loses the second.
+        if self.last_words and structures.TSRequest.unpack(data).auth_info:
+            data, self.last_words = data + self.last_words, b""
+        return WrapResult(data=self.encrypt(data), encrypted=True)
 
     def unwrap(self, data):
         while (total := der_length(self.plaintext)) is None or len(self.plaintext) < total:
@@ -241,12 +251,12 @@ def new_context(options, tls):
 
 def exchange(options, tls, sock):
     """One whole exchange; what is to be said about it."""
-    context = new_context(options, tls).attach(sock, options.chunk)
+    context = new_context(options, tls).attach(sock, options)
     log = logging.getLogger("spnego._credssp")
     log.addHandler(context.refusal)
     told = {"ok": False}
     try:
-        context.run((options.say or "").encode())
+        context.run()
         while len(context.plaintext) < options.hear:
             context.read_plaintext()
         told["ok"] = True
@@ -329,6 +339,7 @@ def arguments():
         role.add_argument("--min-version", type=int, default=2, help="lowest version of the other side")
         role.add_argument("--tls", choices=TLS_VERSIONS, help="only this version of TLS")
         role.add_argument("--chunk", type=int, default=0, metavar="N", help="send in TCP pieces of N bytes")
+        role.add_argument("--record", type=int, default=0, metavar="N", help="send TLS records of N bytes of plaintext")
         role.add_argument("--target-service", default="TERMSRV")
         role.add_argument("--target-host", default="localhost")
         role.add_argument("--say", metavar="TEXT", help="application data to send behind the last message")
