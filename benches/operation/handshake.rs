@@ -15,7 +15,7 @@ const PASSWORD: &str = "correct horse";
 const HOST: &str = "server.example.com";
 
 /// Carries a message from one end to the other.
-pub trait Channel {
+pub(crate) trait Channel {
     /// Appends to `input` what the server reads when the client has written `message`.
     fn to_server(&mut self, message: &[u8], input: &mut BytesMut);
 
@@ -24,7 +24,7 @@ pub trait Channel {
 }
 
 /// Without TLS.
-pub struct Plain;
+pub(crate) struct Plain;
 
 impl Channel for Plain {
     fn to_server(&mut self, message: &[u8], input: &mut BytesMut) {
@@ -37,7 +37,7 @@ impl Channel for Plain {
 }
 
 /// What the exchanges of one kind share.
-pub struct Setup {
+pub(crate) struct Setup {
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
     target: ServicePrincipalName,
@@ -45,7 +45,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    pub fn new(negotiation: Negotiation) -> Self {
+    pub(crate) fn new(negotiation: Negotiation) -> Self {
         let mut client = ClientConfig::new(DelegationPolicy::permit_everything());
         client.negotiation = negotiation;
         Self {
@@ -57,7 +57,11 @@ impl Setup {
     }
 
     /// One exchange, from the first message to the credentials.
-    pub fn run(&self, key: &ServerPublicKey, channel: &mut impl Channel) -> server::Complete {
+    pub(crate) fn run(
+        &self,
+        key: &ServerPublicKey,
+        channel: &mut impl Channel,
+    ) -> server::Complete {
         let (mut out, mut at_server, mut at_client) =
             (BytesMut::new(), BytesMut::new(), BytesMut::new());
         let client = Client::new(
@@ -95,7 +99,7 @@ impl Setup {
 }
 
 #[cfg(feature = "sspi")]
-pub mod sspi_peer {
+pub(crate) mod sspi_peer {
     use std::io;
 
     use bytes::BytesMut;
@@ -109,7 +113,7 @@ pub mod sspi_peer {
     use super::{Channel, DOMAIN, HOST, PASSWORD, USER};
 
     /// What the exchanges of one kind share.
-    pub struct Setup {
+    pub(crate) struct Setup {
         client: ClientMode,
         server: ServerMode,
         account: AuthIdentity,
@@ -117,11 +121,11 @@ pub mod sspi_peer {
     }
 
     impl Setup {
-        pub fn bare() -> Self {
+        pub(crate) fn bare() -> Self {
             Self::new(ClientMode::Ntlm(ntlm()), ServerMode::Ntlm(ntlm()))
         }
 
-        pub fn spnego() -> Self {
+        pub(crate) fn spnego() -> Self {
             // Without this list, the client would look for a KDC.
             let config = NegotiateConfig::new(
                 Box::new(ntlm()),
@@ -147,7 +151,7 @@ pub mod sspi_peer {
         }
 
         /// One exchange, from the first message to the credentials.
-        pub fn run(&self, key: &[u8], channel: &mut impl Channel) -> AuthIdentity {
+        pub(crate) fn run(&self, key: &[u8], channel: &mut impl Channel) -> AuthIdentity {
             let mut client = CredSspClient::new(
                 key.to_vec(),
                 Credentials::AuthIdentity(self.account.clone()),

@@ -14,26 +14,26 @@ const USER: &str = "alice";
 const PASSWORD: &str = "correct horse";
 
 /// The client's end.
-pub struct Client(Box<dyn SecurityContext>);
+pub(crate) struct Client(Box<dyn SecurityContext>);
 
 impl Client {
     /// `message` grows to the token.
-    pub fn wrap(&mut self, message: &mut BytesMut) {
+    pub(crate) fn wrap(&mut self, message: &mut BytesMut) {
         self.0.wrap_in_place(message).expect("a token");
     }
 }
 
 /// The server's end.
-pub struct Server(Box<dyn SecurityContext>);
+pub(crate) struct Server(Box<dyn SecurityContext>);
 
 impl Server {
-    pub fn unwrap<'a>(&mut self, token: &'a mut [u8]) -> &'a [u8] {
+    pub(crate) fn unwrap<'a>(&mut self, token: &'a mut [u8]) -> &'a [u8] {
         self.0.unwrap_in_place(token).expect("a message")
     }
 }
 
 /// Two ends of one context.
-pub fn established() -> (Client, Server) {
+pub(crate) fn established() -> (Client, Server) {
     let environment = Environment::default();
     let target = ServicePrincipalName::termsrv("server.example.com").expect("a service");
     let credentials = Credentials::password(AccountName::new(DOMAIN, USER), PASSWORD);
@@ -72,7 +72,7 @@ pub fn established() -> (Client, Server) {
 }
 
 #[cfg(feature = "sspi")]
-pub mod sspi_peer {
+pub(crate) mod sspi_peer {
     use sspi::builders::{AcquireCredentialsHandle, WithoutCredentialUse};
     use sspi::credssp::SspiContext;
     use sspi::ntlm::NtlmConfig;
@@ -85,11 +85,11 @@ pub mod sspi_peer {
     use super::{DOMAIN, PASSWORD, USER};
 
     /// The client's end.
-    pub struct Client(SspiContext);
+    pub(crate) struct Client(SspiContext);
 
     impl Client {
         /// `message` is encrypted in place, beside its signature.
-        pub fn wrap(&mut self, message: &mut [u8], signature: &mut [u8; 16]) {
+        pub(crate) fn wrap(&mut self, message: &mut [u8], signature: &mut [u8; 16]) {
             let mut buffers = [
                 SecurityBufferRef::token_buf(signature),
                 SecurityBufferRef::data_buf(message),
@@ -101,10 +101,10 @@ pub mod sspi_peer {
     }
 
     /// The server's end.
-    pub struct Server(SspiContext);
+    pub(crate) struct Server(SspiContext);
 
     impl Server {
-        pub fn unwrap(&mut self, message: &mut [u8], signature: &mut [u8; 16]) {
+        pub(crate) fn unwrap(&mut self, message: &mut [u8], signature: &mut [u8; 16]) {
             let mut buffers = [
                 SecurityBufferRef::data_buf(message),
                 SecurityBufferRef::token_buf(signature),
@@ -114,7 +114,7 @@ pub mod sspi_peer {
     }
 
     /// Two ends of one context.
-    pub fn established() -> (Client, Server) {
+    pub(crate) fn established() -> (Client, Server) {
         let account = Credentials::AuthIdentity(AuthIdentity {
             username: Username::new(USER, Some(DOMAIN)).expect("a user name"),
             password: PASSWORD.to_owned().into(),

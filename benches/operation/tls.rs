@@ -17,14 +17,14 @@ use super::handshake::Channel;
 const PEM: &[u8] = include_bytes!("../rsa-2048.pem");
 
 /// What the connections share: the certificate, which the client trusts, and no resumption.
-pub struct Setup {
+pub(crate) struct Setup {
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
     name: ServerName<'static>,
 }
 
 impl Setup {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let certificate = CertificateDer::from_pem_slice(PEM).expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(PEM).expect("a key");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -56,7 +56,7 @@ impl Setup {
     }
 
     /// One handshake.
-    pub fn connect(&self) -> Connection {
+    pub(crate) fn connect(&self) -> Connection {
         let mut connection = Connection {
             client: ClientConnection::new(self.client.clone(), self.name.clone())
                 .expect("a client"),
@@ -72,7 +72,7 @@ impl Setup {
 }
 
 /// Two ends of one connection.
-pub struct Connection {
+pub(crate) struct Connection {
     client: ClientConnection,
     server: ServerConnection,
     records: Vec<u8>,
@@ -80,7 +80,7 @@ pub struct Connection {
 
 impl Connection {
     /// The key that the server has proved to hold.
-    pub fn server_key(&self) -> ServerPublicKey {
+    pub(crate) fn server_key(&self) -> ServerPublicKey {
         let certificates = self.client.peer_certificates().expect("a certificate");
         server_public_key(&certificates[0]).expect("a key")
     }

@@ -8,14 +8,14 @@ const PUB_KEY_AUTH: [u8; 48] = [0x01; 48];
 const CLIENT_NONCE: [u8; 32] = [0x07; 32];
 
 /// The message, encoded: 293 bytes.
-pub fn message() -> BytesMut {
+pub(crate) fn message() -> BytesMut {
     let mut message = BytesMut::new();
     encode(&request(), &mut message);
     assert_eq!(message.len(), 293);
     message
 }
 
-pub fn request() -> TsRequest<'static> {
+pub(crate) fn request() -> TsRequest<'static> {
     let mut request = TsRequest::new(6);
     request.nego_token = Some(&NEGO_TOKEN);
     request.pub_key_auth = Some(&PUB_KEY_AUTH);
@@ -23,21 +23,21 @@ pub fn request() -> TsRequest<'static> {
     request
 }
 
-pub fn decode(message: &[u8]) -> TsRequest<'_> {
+pub(crate) fn decode(message: &[u8]) -> TsRequest<'_> {
     TsRequest::decode(message).expect("a TSRequest")
 }
 
-pub fn encode(request: &TsRequest<'_>, out: &mut BytesMut) {
+pub(crate) fn encode(request: &TsRequest<'_>, out: &mut BytesMut) {
     request.encode(out);
 }
 
 #[cfg(feature = "sspi")]
-pub mod sspi_peer {
+pub(crate) mod sspi_peer {
     use sspi::credssp::TsRequest;
 
     use super::{CLIENT_NONCE, NEGO_TOKEN, PUB_KEY_AUTH};
 
-    pub fn request() -> TsRequest {
+    pub(crate) fn request() -> TsRequest {
         TsRequest {
             nego_tokens: Some(NEGO_TOKEN.to_vec()),
             pub_key_auth: Some(PUB_KEY_AUTH.to_vec()),
@@ -46,11 +46,11 @@ pub mod sspi_peer {
         }
     }
 
-    pub fn decode(message: &[u8]) -> TsRequest {
+    pub(crate) fn decode(message: &[u8]) -> TsRequest {
         TsRequest::from_buffer(message).expect("a TSRequest")
     }
 
-    pub fn encode(request: &TsRequest, out: &mut Vec<u8>) {
+    pub(crate) fn encode(request: &TsRequest, out: &mut Vec<u8>) {
         request.encode_ts_request(out).expect("an encoding");
     }
 }
