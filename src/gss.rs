@@ -251,6 +251,14 @@ pub trait SecurityContext: Send {
         false
     }
 
+    /// Goes on without the peer's `mechListMIC`, which it has computed and numbered but not sent.
+    ///
+    /// # Errors
+    /// Where the mechanism cannot.
+    fn skip_mech_list_mic(&mut self) -> Result<(), Error> {
+        Err(PeerMisbehaved::MissingMechListMic.into())
+    }
+
     /// Takes the token that came beside the peer's first protected message, or after the last token was sent;
     /// `None` where there was none. Called before the context verifies the peer's message.
     ///
@@ -261,5 +269,18 @@ pub trait SecurityContext: Send {
             None => Ok(()),
             Some(_) => Err(PeerMisbehaved::UnexpectedNegoToken.into()),
         }
+    }
+
+    /// As [`Self::finish()`], where the peer's first protected message proves that both ends see the same channel, as
+    /// CredSSP's `pubKeyAuth` does.
+    ///
+    /// Nobody between the two ends can then have changed what they negotiate, which is all that a `mechListMIC` says:
+    /// the peer's may be missing. Some servers compute theirs, and leave out the token that holds it where the client
+    /// has sent `pubKeyAuth` beside its own.
+    ///
+    /// # Errors
+    /// As [`Self::finish()`].
+    fn finish_bound(&mut self, token: Option<&[u8]>) -> Result<(), Error> {
+        self.finish(token)
     }
 }

@@ -154,7 +154,7 @@ impl Core {
                 expected,
                 sent,
             } => {
-                context.finish(token)?;
+                context.finish_bound(token)?;
                 let sealed = request
                     .pub_key_auth
                     .ok_or(PeerMisbehaved::MissingPubKeyAuth)?;

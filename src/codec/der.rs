@@ -213,9 +213,11 @@ pub(crate) fn header(input: &[u8]) -> Result<Option<Header>, InvalidMessageKind>
     let (size, contents) = match *input {
         [_, short @ ..0x80, ..] => (2, [0, 0, 0, short]),
         // X.690, 10.1: "The definite form of length encoding shall be used, encoded in the minimum number of octets."
-        [_, 0x80, ..] | [_, 0x81, ..0x80, ..] | [_, 0x82..=0x84, 0, ..] => {
-            return Err(InvalidMessageKind::BadEncoding);
-        }
+        [_, 0x80, ..]
+        | [_, 0x81, ..0x80, ..]
+        | [_, 0x82, 0, _, ..]
+        | [_, 0x83, 0, _, _, ..]
+        | [_, 0x84, 0, _, _, _, ..] => return Err(InvalidMessageKind::BadEncoding),
         [_, 0x81, a, ..] => (3, [0, 0, 0, a]),
         [_, 0x82, a, b, ..] => (4, [0, 0, a, b]),
         [_, 0x83, a, b, c, ..] => (5, [0, a, b, c]),

@@ -114,6 +114,12 @@ impl SecurityContext for NtlmContext {
     fn requires_mech_list_mic(&self) -> bool {
         self.requires_mech_list_mic
     }
+
+    fn skip_mech_list_mic(&mut self) -> Result<(), Error> {
+        // It has taken a sequence number, and given the keystream back.
+        self.incoming.sequence = self.incoming.sequence()?.checked_add(1);
+        Ok(())
+    }
 }
 
 /// An RC4 keystream into which the octets of one checksum can be put back.

@@ -24,6 +24,8 @@ pub struct SpnegoContext {
 pub(super) enum Due {
     /// Its `mechListMIC`, without which nothing else is believed.
     MechListMic,
+    /// Its first protected message, by whose number it shows that it has computed the `mechListMIC`.
+    TraceOfMechListMic,
     /// A token without a mechanism's token, which says that it is done; or nothing.
     Completion,
     /// Nothing.
@@ -68,7 +70,14 @@ impl SecurityContext for SpnegoContext {
 
     fn unwrap_in_place<'a>(&mut self, token: &'a mut [u8]) -> Result<&'a mut [u8], Error> {
         self.finished()?;
-        self.context.unwrap_in_place(token)
+        let message = self.context.unwrap_in_place(token);
+        if self.due != Due::TraceOfMechListMic {
+            return message;
+        }
+        if message.is_ok() {
+            self.due = Due::Nothing;
+        }
+        message.map_err(|_| PeerMisbehaved::MissingMechListMic.into())
     }
 
     fn get_mic(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
@@ -107,6 +116,15 @@ impl SecurityContext for SpnegoContext {
         tracing::debug!(%mechanism, mic = response.mic().is_some(), "the peer has completed SPNEGO");
         self.due = Due::Nothing;
         self.processed = token.into();
+        Ok(())
+    }
+
+    fn finish_bound(&mut self, token: Option<&[u8]>) -> Result<(), Error> {
+        if self.due != Due::MechListMic || token.is_some_and(|token| !token.is_empty()) {
+            return self.finish(token);
+        }
+        self.context.skip_mech_list_mic()?;
+        self.due = Due::TraceOfMechListMic;
         Ok(())
     }
 }
