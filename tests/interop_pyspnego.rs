@@ -431,30 +431,34 @@ fn our_client_speaks_and_hears_one_byte_at_a_time() {
 
 #[test]
 fn our_server_hears_one_byte_at_a_time() {
-    let meetings = PIECES.map(|(tls, pieces)| talk_with_server(tls, &pieces));
-    finish_talks(meetings);
+    if !peer::available(Peer::Pyspnego) {
+        return;
+    }
+    talk_with_our_server(PIECES.map(|(tls, pieces)| (tls, pieces.to_vec())));
 }
 
 /// The peer's application data comes in one TLS record with its credential.
 #[test]
 fn our_server_loses_nothing_behind_the_credential() {
-    finish_talks(["1.2", "1.3"].map(|tls| talk_with_server(tls, &[])));
+    if !peer::available(Peer::Pyspnego) {
+        return;
+    }
+    talk_with_our_server(["1.2", "1.3"].map(|tls| (tls, Vec::new())));
 }
 
-fn talk_with_server(tls: &str, options: &[&str]) -> Option<Meeting> {
-    peer::available(Peer::Pyspnego).then(|| {
+/// The version of TLS, and options of the peer.
+fn talk_with_our_server<const N: usize>(cases: [(&str, Vec<&str>); N]) {
+    let meetings = cases.map(|(tls, mut options)| {
+        options.extend(["--say", "hello", "--hear", "7"]);
         let ours = OurServer {
             tls,
             ..OurServer::default()
         };
-        ours.meet(&[options, &["--say", "hello", "--hear", "7"]].concat())
-    })
-}
-
-fn finish_talks<const N: usize>(meetings: [Option<Meeting>; N]) {
+        ours.meet(&options)
+    });
     for Meeting {
         ours, mut client, ..
-    } in meetings.into_iter().flatten()
+    } in meetings
     {
         let heard = runtime().block_on(async {
             let (mut stream, _) = ours.await.unwrap().unwrap();
