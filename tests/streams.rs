@@ -204,6 +204,86 @@ fn one_octet_per_read_of_the_connection_is_enough() {
     }
 }
 
+/// Is interrupted by a signal before each read and write.
+struct Interrupted<IO> {
+    io: IO,
+    next: bool,
+}
+
+impl<IO> Interrupted<IO> {
+    fn new(io: IO) -> Self {
+        Self { io, next: false }
+    }
+
+    fn interrupt(&mut self) -> io::Result<()> {
+        self.next = !self.next;
+        if self.next {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        Ok(())
+    }
+}
+
+impl<IO: Read> Read for Interrupted<IO> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.interrupt()?;
+        self.io.read(buffer)
+    }
+}
+
+impl<IO: io::BufRead> io::BufRead for Interrupted<IO> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.interrupt()?;
+        self.io.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.io.consume(amount);
+    }
+}
+
+impl<IO: Write> Write for Interrupted<IO> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.interrupt()?;
+        self.io.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.io.flush()
+    }
+}
+
+impl<IO: Transport> Transport for Interrupted<IO> {
+    fn set_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.io.set_timeout(timeout)
+    }
+}
+
+#[test]
+fn a_signal_does_not_end_a_handshake() {
+    let identity = p256();
+    let (acceptor, key) = (acceptor(&identity), identity.public_key().clone());
+    let (tcp, server) = spawn(move |tcp| {
+        let (_, complete) = acceptor.accept(Interrupted::new(tcp), look_up).unwrap();
+        complete
+    });
+    let client = connector().connect(Interrupted::new(tcp), localhost(), credentials());
+    client.unwrap();
+    assert_eq!(server.join().unwrap().account, alice());
+
+    let (pair, sent) = transcript(&identity);
+    let from_server = sent.iter().filter(|message| message.from == Side::Server);
+    let input: Vec<u8> = from_server.flat_map(|m| m.bytes.clone()).collect();
+    let mut config = pair.client;
+    config.environment = pair::environment(1);
+    let mut stream = Interrupted::new(Scripted {
+        input: io::Cursor::new(input),
+        writes: 3,
+    });
+    let client = Client::new(config, localhost(), credentials(), key);
+    blocking::authenticate(&mut stream, client).unwrap();
+}
+
 #[test]
 fn the_connections_timeouts_are_cleared_after_the_handshake() {
     let both = connect(&connector(), acceptor(&p256()));
@@ -220,7 +300,7 @@ const DEADLINE: Duration = Duration::from_millis(400);
 fn assert_timed_out(error: &Error, step: Step, started: Instant) {
     match error {
         Error::TimedOut { timeout, progress } => {
-            assert_eq!(*timeout, DEADLINE);
+            assert_eq!(*timeout, Some(DEADLINE));
             assert_eq!(progress.step, step);
         }
         other => panic!("{other}"),
@@ -680,6 +760,56 @@ fn a_write_that_fails_is_told_with_its_step() {
         assert_eq!(error.progress().step, step, "write {writes}");
         assert_eq!(error.progress().account, account);
     }
+}
+
+#[test]
+fn a_server_that_hangs_up_on_tls_may_share_no_cipher_suite() {
+    let (tcp, server) = spawn(drop::<TcpStream>);
+    let error = connector().connect(tcp, localhost(), credentials());
+    server.join().unwrap();
+    let error = error.unwrap_err();
+    assert_eq!((error.kind(), error.progress().step), ("Closed", Step::Tls));
+    assert!(error.to_string().contains("2012 R2"), "{error}");
+
+    let (tcp, server) = serve(acceptor(&p256()));
+    drop(tcp);
+    let error = server.join().unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.progress().step), ("Closed", Step::Tls));
+    assert!(!error.to_string().contains("2012 R2"), "{error}");
+}
+
+#[test]
+fn a_time_limit_of_the_callers_own_is_named_as_such() {
+    struct Silent;
+
+    impl Read for Silent {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    }
+
+    impl io::BufRead for Silent {
+        fn fill_buf(&mut self) -> io::Result<&[u8]> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn consume(&mut self, _: usize) {}
+    }
+
+    impl Write for Silent {
+        fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+            Ok(buffer.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let server = Server::new(ServerConfig::default(), p256().public_key().clone());
+    let error = blocking::accept(&mut Silent, server, look_up).unwrap_err();
+    assert!(matches!(error, Error::TimedOut { timeout: None, .. }));
+    assert!(error.to_string().contains("own time limit"), "{error}");
 }
 
 /// The errors of the transport keep their kind.

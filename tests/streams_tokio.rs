@@ -259,7 +259,7 @@ const DEADLINE: Duration = Duration::from_millis(400);
 fn assert_timed_out(error: &Error, step: Step, started: Instant) {
     match error {
         Error::TimedOut { timeout, progress } => {
-            assert_eq!(*timeout, DEADLINE);
+            assert_eq!(*timeout, Some(DEADLINE));
             assert_eq!(progress.step, step);
         }
         other => panic!("{other}"),

@@ -17,6 +17,7 @@ pub enum Error {
     },
     /// The peer closed the connection where an answer was due.
     ///
+    /// In the TLS handshake, this is how some servers refuse a client with which they share no version or cipher suite.
     /// After a client has sent its proof, this is how many servers refuse it: versions 2 and 5 of the protocol have no
     /// error code, and some servers send none in any version.
     #[error(
@@ -29,10 +30,10 @@ pub enum Error {
         progress: Box<Progress>,
     },
     /// The handshake took too long.
-    #[error("{}: no end after {} s: the peer is slow, or waits for something else", progress.step, timeout.as_secs_f32())]
+    #[error("{}: {}: the peer is slow, or waits for something else", progress.step, limit(*timeout))]
     TimedOut {
-        /// How long the handshake was allowed to take.
-        timeout: Duration,
+        /// How long the handshake was allowed to take; `None` where the limit was that of the caller's own stream.
+        timeout: Option<Duration>,
         /// How far the handshake had come.
         progress: Box<Progress>,
     },
@@ -63,7 +64,11 @@ impl Error {
     }
 
     /// Tells a transport's errors apart: rustls reports its own through them.
-    pub(crate) fn from_io(error: io::Error, timeout: Duration, progress: &Progress) -> Self {
+    pub(crate) fn from_io(
+        error: io::Error,
+        timeout: Option<Duration>,
+        progress: &Progress,
+    ) -> Self {
         let progress = Box::new(progress.clone());
         if let Some(tls) = error
             .get_ref()
@@ -87,8 +92,20 @@ impl Error {
     }
 }
 
+fn limit(timeout: Option<Duration>) -> String {
+    match timeout {
+        Some(timeout) => format!("no end after {} s", timeout.as_secs_f32()),
+        None => "the stream's own time limit has passed".into(),
+    }
+}
+
 fn refusal(progress: &Progress) -> &'static str {
     match progress.step {
+        // Only a client knows its account that early.
+        Step::Tls if progress.account.is_some() => {
+            ", which is how some hosts refuse TLS: those that share no version or cipher suite with this TLS library, such \
+             as Windows Server 2012 R2 and older, and Remote Desktop servers that want their own negotiation first"
+        }
         Step::PublicKey if progress.proof.is_some() => {
             ", which is how some servers refuse a logon: most often the user name or password is wrong"
         }

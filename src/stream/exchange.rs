@@ -75,7 +75,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    pub(super) fn into_error(self, timeout: Duration, progress: &Progress) -> Error {
+    pub(super) fn into_error(self, timeout: Option<Duration>, progress: &Progress) -> Error {
         match self {
             Self::Io(error) => Error::from_io(error, timeout, progress),
             Self::Protocol(error) => error.into(),

@@ -73,13 +73,13 @@ impl Connector {
             farewell(stream, result).await
         };
         let result = within(self.timeout(), connection).await;
-        result.map_err(|failure| failure.into_error(self.timeout(), &progress))
+        result.map_err(|failure| failure.into_error(Some(self.timeout()), &progress))
     }
 }
 
 impl Acceptor {
     /// Accepts TLS over `io`, authenticates the client, and receives its credentials; `lookup` says what is known of
-    /// an account, `None` where there is none, and takes its time over it.
+    /// an account, `None` where there is none, and takes its time over it, within the acceptor's timeout.
     ///
     /// Returns the TLS stream for the application. Needs a runtime whose timers are enabled.
     ///
@@ -101,7 +101,7 @@ impl Acceptor {
             farewell(stream, result).await
         };
         let result = within(self.timeout(), connection).await;
-        result.map_err(|failure| failure.into_error(self.timeout(), &progress))
+        result.map_err(|failure| failure.into_error(Some(self.timeout()), &progress))
     }
 }
 
@@ -117,7 +117,7 @@ where
 {
     let mut progress = Progress::default();
     let result = drive_client(io, client, &mut progress).await;
-    result.map_err(|failure| failure.into_error(Duration::ZERO, &progress))
+    result.map_err(|failure| failure.into_error(None, &progress))
 }
 
 /// Runs `server` over `io`, a stream of any TLS library whose handshake is done; `lookup` says what is known of an
@@ -138,7 +138,7 @@ where
 {
     let mut progress = Progress::default();
     let result = drive_server(io, server, lookup, &mut progress).await;
-    result.map_err(|failure| failure.into_error(Duration::ZERO, &progress))
+    result.map_err(|failure| failure.into_error(None, &progress))
 }
 
 async fn drive_client<IO>(

@@ -57,7 +57,7 @@ impl Acceptor {
         })
     }
 
-    /// How long TLS and CredSSP together may take; by default 30 seconds.
+    /// How long TLS and CredSSP together may take, with the look-up of the account; by default 30 seconds.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

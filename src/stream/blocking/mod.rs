@@ -22,7 +22,6 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::ops::DerefMut;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use rustls::{ClientConnection, ConnectionCommon, ServerConnection, SideData, StreamOwned};
@@ -70,15 +69,15 @@ impl Connector {
 
         let mut stream = StreamOwned::new(connection, Timed::new(io, self.timeout()));
         handshake_tls(&mut stream)
-            .map_err(|error| Error::from_io(error, self.timeout(), &progress))?;
+            .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
         let client = self
             .client(stream.conn.peer_certificates(), target, credentials)
             .map_err(|error| fail(error, &progress))?;
         let complete = drive_client(&mut stream, client, &mut progress)
             .inspect_err(|_| farewell(&mut stream))
-            .map_err(|failure| failure.into_error(self.timeout(), &progress))?;
-        let stream =
-            untimed(stream).map_err(|error| Error::from_io(error, self.timeout(), &progress))?;
+            .map_err(|failure| failure.into_error(Some(self.timeout()), &progress))?;
+        let stream = untimed(stream)
+            .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
         Ok((stream, complete))
     }
 }
@@ -103,12 +102,12 @@ impl Acceptor {
 
         let mut stream = StreamOwned::new(connection, Timed::new(io, self.timeout()));
         handshake_tls(&mut stream)
-            .map_err(|error| Error::from_io(error, self.timeout(), &progress))?;
+            .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
         let complete = drive_server(&mut stream, self.server(), lookup, &mut progress)
             .inspect_err(|_| farewell(&mut stream))
-            .map_err(|failure| failure.into_error(self.timeout(), &progress))?;
-        let stream =
-            untimed(stream).map_err(|error| Error::from_io(error, self.timeout(), &progress))?;
+            .map_err(|failure| failure.into_error(Some(self.timeout()), &progress))?;
+        let stream = untimed(stream)
+            .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
         Ok((stream, complete))
     }
 }
@@ -124,8 +123,7 @@ pub fn authenticate(
     client: Client,
 ) -> Result<client::Complete, Error> {
     let mut progress = Progress::default();
-    drive_client(io, client, &mut progress)
-        .map_err(|failure| failure.into_error(Duration::ZERO, &progress))
+    drive_client(io, client, &mut progress).map_err(|failure| failure.into_error(None, &progress))
 }
 
 /// Runs `server` over `io`, a stream of any TLS library whose handshake is done; `lookup` says what is known of an
@@ -142,7 +140,7 @@ pub fn accept(
 ) -> Result<server::Complete, Error> {
     let mut progress = Progress::default();
     drive_server(io, server, lookup, &mut progress)
-        .map_err(|failure| failure.into_error(Duration::ZERO, &progress))
+        .map_err(|failure| failure.into_error(None, &progress))
 }
 
 fn drive_client(
@@ -207,7 +205,13 @@ fn fill(input: &mut Input, io: &mut impl BufRead) -> io::Result<()> {
         return Ok(());
     }
     io.consume(input.release());
-    input.take(io.fill_buf()?)
+    loop {
+        match io.fill_buf() {
+            // By a signal, which is no failure: a read with a time limit is never restarted by the system.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            chunk => return input.take(chunk?),
+        }
+    }
 }
 
 /// The one write of a message.

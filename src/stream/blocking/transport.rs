@@ -78,6 +78,18 @@ impl<IO: Transport> Timed<IO> {
         Ok(self.io)
     }
 
+    /// Does `work` before the deadline, again where a signal has interrupted it: TLS would take that for a failure, and the
+    /// system restarts nothing that has a time limit.
+    fn work(&mut self, mut work: impl FnMut(&mut IO) -> io::Result<usize>) -> io::Result<usize> {
+        loop {
+            self.arm()?;
+            match work(&mut self.io) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
+
     fn arm(&mut self) -> io::Result<()> {
         let Some(deadline) = self.deadline else {
             return Ok(());
@@ -91,15 +103,13 @@ impl<IO: Transport> Timed<IO> {
 
 impl<IO: Transport> Read for Timed<IO> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.arm()?;
-        self.io.read(buffer)
+        self.work(|io| io.read(buffer))
     }
 }
 
 impl<IO: Transport> Write for Timed<IO> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.arm()?;
-        self.io.write(buffer)
+        self.work(|io| io.write(buffer))
     }
 
     fn flush(&mut self) -> io::Result<()> {
