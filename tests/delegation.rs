@@ -55,6 +55,22 @@ fn nothing_is_delegated_unless_policy_says_so() {
 }
 
 #[test]
+fn ntlm_never_counts_as_kerberos() {
+    for mut pair in both() {
+        pair.proof = ServerProof::Kerberos;
+        pair.client.policy =
+            DelegationPolicy::default().allow_fresh(pair::target().to_string().parse().unwrap());
+        let outcome = pair.run();
+        assert_denied(
+            &outcome,
+            DelegationDeniedReason::NtlmOnly,
+            &["nothing but NTLM"],
+        );
+        assert!(outcome.sent.is_empty());
+    }
+}
+
+#[test]
 fn a_deny_pattern_wins_at_the_start() {
     for mut pair in both() {
         pair.client.policy =

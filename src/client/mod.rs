@@ -7,7 +7,6 @@
 //!
 //! ```
 //! use std::io::{Read, Write};
-//! use std::sync::Arc;
 //!
 //! use bytes::BytesMut;
 //! use credssp::client::{Client, ClientConfig, Complete, Handshake};
@@ -110,9 +109,7 @@ impl ClientConfig {
             environment: Environment::default(),
         }
     }
-}
 
-impl ClientConfig {
     /// Whether policy lets credentials go to `target` by any of the mechanisms, where `tls` are the proofs that TLS may
     /// still give.
     pub(crate) fn check_policy(
@@ -171,9 +168,15 @@ impl Client {
 
     /// Says how far TLS has proved the server: [`ServerProof::Certificate`] only where the certificate is pinned, or
     /// chains to a trusted root and names the target's host. Without this call, it has proved nothing.
+    ///
+    /// [`ServerProof::Kerberos`] is nothing that TLS can give: it comes from the mechanism, and counts as
+    /// [`ServerProof::None`] here.
     #[must_use]
     pub fn with_proof(mut self, proof: ServerProof) -> Self {
-        self.proof = proof;
+        self.proof = match proof {
+            ServerProof::Certificate => ServerProof::Certificate,
+            ServerProof::Kerberos | ServerProof::None => ServerProof::None,
+        };
         self
     }
 
