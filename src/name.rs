@@ -1,6 +1,6 @@
 //! Names of services and of accounts.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 
 /// A service principal name, `class/host` or `class/host:port`, e.g. `TERMSRV/web.example.com`.
@@ -142,13 +142,22 @@ impl FromStr for AccountName {
     }
 }
 
+/// `DOMAIN\user`, or the user alone. Control characters are escaped: a client may claim any name, and must not write
+/// lines of its own into a log.
 impl fmt::Display for AccountName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.domain.is_empty() {
-            f.write_str(&self.user)
-        } else {
-            write!(f, r"{}\{}", self.domain, self.user)
+        let separator = if self.domain.is_empty() { "" } else { r"\" };
+        for c in [&*self.domain, separator, &*self.user]
+            .into_iter()
+            .flat_map(str::chars)
+        {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                f.write_char(c)?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -159,4 +168,24 @@ impl fmt::Display for AccountName {
 pub struct InvalidName {
     /// What would have been right.
     pub expected: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_shown_on_one_line() {
+        for (domain, user, shown) in [
+            ("CORP", "alice", r"CORP\alice"),
+            ("", "älice@corp", "älice@corp"),
+            (
+                "C\0",
+                "a\r\nroot logged on\u{1b}[2J\u{85}",
+                r"C\u{0}\a\r\nroot logged on\u{1b}[2J\u{85}",
+            ),
+        ] {
+            assert_eq!(AccountName::new(domain, user).to_string(), shown);
+        }
+    }
 }
