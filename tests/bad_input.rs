@@ -480,6 +480,9 @@ fn an_error_code_counts_before_anything_else_in_its_message() {
                 }));
                 let words = "STATUS_PASSWORD_EXPIRED";
                 assert_client_refuses(&outcome, index + 1, "Rejected", words);
+                let seen = if index == 0 { version } else { 6 };
+                let progress = &outcome.client.error().progress;
+                assert_eq!(progress.peer_version, Some(seen));
             }
         }
     }

@@ -174,11 +174,11 @@ impl Core {
 
     /// Checks what every message has in common.
     fn check(&mut self, request: &TsRequest<'_>) -> Result<(), Error> {
-        // Before anything else in the message: servers fill the rest of it with all sorts of things.
+        let first = *self.progress.peer_version.get_or_insert(request.version);
+        // Before anything else in the message is judged: servers fill the rest of it with all sorts of things.
         if let Some(status) = request.error_code {
             return Err(Error::Rejected(status));
         }
-        let first = *self.progress.peer_version.get_or_insert(request.version);
         if first != request.version {
             return Err(PeerMisbehaved::ChangedVersion {
                 from: first,
