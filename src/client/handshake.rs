@@ -210,7 +210,7 @@ impl Core {
                 self.progress.mechanism = Some(next.mechanism());
                 let mut request = TsRequest::new(self.versions.own);
                 request.nego_token = Some(&token);
-                send(&request, out);
+                ts_request::send(&request, out);
                 Ok(Next::Wait(State::ExpectToken(next)))
             }
             InitiatorStep::Established { token, context } => {
@@ -239,7 +239,7 @@ impl Core {
         request.nego_token = token;
         request.pub_key_auth = Some(&sealed);
         request.client_nonce = ts_request::uses_nonce(version).then_some(nonce);
-        send(&request, out);
+        ts_request::send(&request, out);
 
         self.progress.step = Step::PublicKey;
         Ok(Next::Wait(State::ExpectPubKeyAuth {
@@ -280,7 +280,7 @@ impl Core {
         wrapped?;
         let mut request = TsRequest::new(self.versions.own);
         request.auth_info = Some(&sealed);
-        send(&request, out);
+        ts_request::send(&request, out);
         let version = self.version()?;
         debug!(%mechanism, version, %proof, "delegated the credentials");
         Ok(Next::Complete(Complete {
@@ -309,13 +309,4 @@ impl Core {
         debug!(%error, step = %self.progress.step, "the handshake failed");
         HandshakeError::new(error, self.progress)
     }
-}
-
-fn send(request: &TsRequest<'_>, out: &mut BytesMut) {
-    debug!(
-        bytes = request.encoded_len(),
-        ?request,
-        "sending a TSRequest"
-    );
-    request.encode(out);
 }

@@ -320,7 +320,7 @@ impl Core {
                 self.progress.mechanism = Some(next.mechanism());
                 let mut reply = TsRequest::new(self.versions.own);
                 reply.nego_token = Some(&token);
-                send(&reply, out);
+                ts_request::send(&reply, out);
                 Ok(Next::Wait(State::ExpectToken(next)))
             }
             AcceptorStep::Established {
@@ -342,7 +342,7 @@ impl Core {
                     (None, Some(token)) => {
                         let mut reply = TsRequest::new(self.versions.own);
                         reply.nego_token = Some(&token);
-                        send(&reply, out);
+                        ts_request::send(&reply, out);
                         Ok(Next::Wait(State::ExpectPubKeyAuth(client)))
                     }
                     (None, None) => Err(PeerMisbehaved::MissingPubKeyAuth.into()),
@@ -384,7 +384,7 @@ impl Core {
         let mut reply = TsRequest::new(self.versions.own);
         reply.nego_token = token.as_deref();
         reply.pub_key_auth = Some(&sealed);
-        send(&reply, out);
+        ts_request::send(&reply, out);
         self.progress.step = Step::Credentials;
         Ok(Next::Wait(State::ExpectAuthInfo(client)))
     }
@@ -444,18 +444,9 @@ impl Core {
         {
             let mut reply = TsRequest::new(self.versions.own);
             reply.error_code = Some(status);
-            send(&reply, out);
+            ts_request::send(&reply, out);
         }
         debug!(%error, step = %self.progress.step, "the handshake failed");
         HandshakeError::new(error, self.progress)
     }
-}
-
-fn send(request: &TsRequest<'_>, out: &mut BytesMut) {
-    debug!(
-        bytes = request.encoded_len(),
-        ?request,
-        "sending a TSRequest"
-    );
-    request.encode(out);
 }

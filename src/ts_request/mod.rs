@@ -17,6 +17,7 @@
 use std::fmt;
 
 use bytes::BytesMut;
+use tracing::debug;
 
 use crate::error::{InvalidMessage, NtStatus};
 
@@ -139,6 +140,16 @@ impl fmt::Debug for TsRequest<'_> {
 /// Where no SEQUENCE begins there, or one that is longer than `limit`, e.g. [`MAX_MESSAGE_LEN`].
 pub fn frame_length(input: &[u8], limit: usize) -> Result<Option<usize>, InvalidMessage> {
     wire::frame_length(input, limit)
+}
+
+/// Appends a message to what is about to be sent.
+pub(crate) fn send(request: &TsRequest<'_>, out: &mut BytesMut) {
+    debug!(
+        bytes = request.encoded_len(),
+        ?request,
+        "sending a TSRequest"
+    );
+    request.encode(out);
 }
 
 /// Takes the message at the front of `input`, if all of it is there.
