@@ -42,8 +42,8 @@ impl Versions {
 
     /// The version in use with a peer that speaks `peer`.
     ///
-    /// > If the received version is greater than the implementation understands, treat the peer as one that is
-    /// > compatible with the version of the CredSSP Protocol that the implementation understands. (section 2.2.1)
+    /// > If the version received is greater than the implementation understands, treat the peer as one that is compatible
+    /// > with the version of the CredSSP Protocol that the implementation understands. (MS-CSSP, section 2.2.1)
     pub(crate) fn negotiate(self, peer: u32) -> Result<u32, PeerIncompatible> {
         if peer < self.min {
             return Err(PeerIncompatible::VersionTooOld {

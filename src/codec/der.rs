@@ -138,8 +138,7 @@ impl<'a> Reader<'a> {
     /// The contents of an INTEGER from -2³¹ to 2³² - 1, as 32 bits: whether they had a sign is left to the reader.
     pub(crate) fn integer(self, field: &'static str) -> Result<u32, InvalidMessage> {
         match *self.rest {
-            // X.690, 8.3.2: "the bits of the first octet and bit 8 of the second octet shall not all be ones; and shall
-            // not all be zero".
+            // X.690, 8.3.2: the first nine bits are neither all ones nor all zeros.
             [] | [0, ..0x80, ..] | [0xff, 0x80..=0xff, ..] => {
                 Err(self.error(field, InvalidMessageKind::BadEncoding))
             }
@@ -157,8 +156,7 @@ impl<'a> Reader<'a> {
 
     /// Checks that the contents are those of an OBJECT IDENTIFIER, and returns them.
     pub(crate) fn object_identifier(self, field: &'static str) -> Result<&'a [u8], InvalidMessage> {
-        // X.690, 8.19.2: "the leading octet of the subidentifier shall not have the value 80", and "Bit 8 of the last
-        // octet is zero".
+        // X.690, 8.19.2: no subidentifier begins with the octet 80, and bit 8 of its last octet is zero.
         let mut leading = true;
         for octet in self.rest {
             if leading && *octet == 0x80 {
@@ -175,7 +173,7 @@ impl<'a> Reader<'a> {
 
     /// Checks that the contents are those of a BIT STRING.
     pub(crate) fn bit_string(self, field: &'static str) -> Result<(), InvalidMessage> {
-        // X.690, 8.6.2.2 and 11.2.1: the first octet counts the unused bits, which "shall be set to zero".
+        // X.690, 8.6.2.2 and 11.2.1: the first octet counts the unused bits, and those are zero.
         match *self.rest {
             [0] => Ok(()),
             [unused @ 0..=7, .., last] if last.trailing_zeros() >= u32::from(unused) => Ok(()),

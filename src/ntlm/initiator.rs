@@ -88,9 +88,9 @@ impl Initiator for ExpectsChallenge {
         let target_info = challenge
             .target_info
             .ok_or(PeerIncompatible::WeakNtlm("target information"))?;
-        // "If ... the CHALLENGE_MESSAGE TargetInfo field has neither NbComputerName nor NbDomainName AvId pairs and
-        // either Integrity is TRUE or Confidentiality is TRUE, then return STATUS_LOGON_FAILURE" (MS-NLMP, section
-        // 3.1.5.1.2). Some servers send them empty.
+        // MS-NLMP, section 3.1.5.1.2: where messages are to be signed or sealed, a challenge that "does not contain both
+        // MsvAvNbComputerName and MsvAvNbDomainName" fails. One of them is enough here, empty or not: nothing depends on
+        // them, and some servers have no domain to name.
         if target_info.get(AvId::NB_COMPUTER_NAME).is_none()
             && target_info.get(AvId::NB_DOMAIN_NAME).is_none()
         {
@@ -111,8 +111,8 @@ impl Initiator for ExpectsChallenge {
         let nt_proof_str = response_key.nt_proof_str(&challenge.server_challenge, &temp);
         let key_exchange_key = response_key.session_base_key(&nt_proof_str);
         let encrypted_random_session_key = key::rc4_key(&key_exchange_key, &exported_session_key);
-        // "If the CHALLENGE_MESSAGE TargetInfo field has an MsvAvTimestamp present, the client SHOULD NOT send the
-        // LmChallengeResponse and SHOULD send Z(24) instead" (MS-NLMP, section 3.1.5.1.2).
+        // MS-NLMP, section 3.1.5.1.2: where the list "has an MsvAvTimestamp present, the client SHOULD NOT send the
+        // LmChallengeResponse and SHOULD send Z(24) instead".
         let lm_challenge_response = if server_time.is_some() {
             [0; 24]
         } else {

@@ -203,13 +203,13 @@ impl Exchange {
             return Ok(self.finish(logon, Some(token), Due::Completion));
         }
         // The initiator could not know that its token was the last one if it is ours, or if it was its first one.
-        // Otherwise its MIC was due beside it: "the negotiation MUST be terminated" (RFC 4178, 5, c, V).
+        // Otherwise its MIC was due beside it, and without it the negotiation ends (RFC 4178, section 5, case c).
         let first = self.supported_mech.is_some();
         if last.is_none() && !first {
             return Err(PeerMisbehaved::MissingMechListMic.into());
         }
         let mic = context::sign(context, &self.mech_types)?;
-        // RFC 4178, 5: b beside our own last token; c, IV where the optimistic token was the only one.
+        // RFC 4178, section 5: case b beside our own last token, case c where the optimistic token was the only one.
         let state = if last.is_some() {
             NegState::AcceptIncomplete
         } else {

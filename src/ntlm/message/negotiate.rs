@@ -35,7 +35,8 @@ impl<'a> NegotiateMessage<'a> {
         let mut reader = super::open(message, 1, "NEGOTIATE_MESSAGE")?;
         let flags = NegotiateFlags::from_bits(reader.u32("NEGOTIATE_MESSAGE.NegotiateFlags")?);
 
-        // "If the NTLMSSP_NEGOTIATE_OEM_DOMAIN_SUPPLIED flag is not set ... MUST be ignored on receipt."
+        // Section 2.2.1.1: without NTLMSSP_NEGOTIATE_OEM_DOMAIN_SUPPLIED or ..._WORKSTATION_SUPPLIED, the field is to be
+        // ignored on receipt.
         let mut supplied = |flag, name| {
             if reader.rest().is_empty() {
                 return Ok(&[][..]);
@@ -73,8 +74,7 @@ impl<'a> NegotiateMessage<'a> {
 
 /// The message that this crate sends.
 ///
-/// Both texts are empty: "if the NTLMSSP_NEGOTIATE_VERSION flag is set ... DomainName and Workstation ... set to zero"
-/// (MS-NLMP, section 3.1.5.1.1).
+/// Both texts are empty, as they have to be beside NTLMSSP_NEGOTIATE_VERSION (MS-NLMP, section 3.1.5.1.1).
 pub(crate) fn encode(flags: NegotiateFlags) -> Vec<u8> {
     let mut out = Vec::with_capacity(LEN);
     out.extend_from_slice(SIGNATURE);

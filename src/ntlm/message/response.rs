@@ -34,7 +34,7 @@ impl<'a> Ntlmv2Response<'a> {
         let mut reader = Reader::at(response, 0);
         let nt_proof_str = reader.take_array("NTLMv2_RESPONSE.Response")?;
         let temp = reader.rest();
-        // "RespType ... MUST be 0x01", "HiRespType ... MUST be 0x01".
+        // Section 2.2.2.7: RespType and HiRespType are both 1.
         if reader.take_array("NTLMv2_CLIENT_CHALLENGE.RespType")? != [1, 1] {
             return Err(InvalidMessage::new(
                 "NTLMv2_CLIENT_CHALLENGE.RespType",
