@@ -119,7 +119,7 @@ impl<'a> AuthenticateMessage<'a> {
     /// # Errors
     /// Where it is not UTF-16.
     pub fn domain_name_text(&self) -> Result<String, InvalidMessage> {
-        super::text(self.domain_name, "AUTHENTICATE_MESSAGE.DomainName")
+        super::text(self.domain_name, "AUTHENTICATE_MESSAGE.DomainName", 28)
     }
 
     /// `UserName` as a text.
@@ -127,7 +127,7 @@ impl<'a> AuthenticateMessage<'a> {
     /// # Errors
     /// Where it is not UTF-16.
     pub fn user_name_text(&self) -> Result<String, InvalidMessage> {
-        super::text(self.user_name, "AUTHENTICATE_MESSAGE.UserName")
+        super::text(self.user_name, "AUTHENTICATE_MESSAGE.UserName", 36)
     }
 
     /// `Workstation` as a text.
@@ -135,7 +135,7 @@ impl<'a> AuthenticateMessage<'a> {
     /// # Errors
     /// Where it is not UTF-16.
     pub fn workstation_text(&self) -> Result<String, InvalidMessage> {
-        super::text(self.workstation, "AUTHENTICATE_MESSAGE.Workstation")
+        super::text(self.workstation, "AUTHENTICATE_MESSAGE.Workstation", 44)
     }
 }
 

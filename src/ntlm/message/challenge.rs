@@ -11,6 +11,8 @@ use crate::ntlm::flags::NegotiateFlags;
 const HEADER_LEN: usize = 56;
 
 /// CHALLENGE_MESSAGE: what a server agrees to, and its challenge (MS-NLMP, section 2.2.1.2).
+///
+/// `Debug` shows how long its parts are, and not their contents.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChallengeMessage<'a> {
@@ -38,7 +40,7 @@ impl<'a> ChallengeMessage<'a> {
         let flags = NegotiateFlags::from_bits(reader.u32("CHALLENGE_MESSAGE.NegotiateFlags")?);
         let server_challenge = reader.take_array("CHALLENGE_MESSAGE.ServerChallenge")?;
 
-        // "If the NTLMSSP_NEGOTIATE_TARGET_INFO flag is not set ... MUST be ignored on receipt."
+        // Section 2.2.1.2: without NTLMSSP_NEGOTIATE_TARGET_INFO, the field is to be ignored on receipt.
         let target_info = if flags.contains(NegotiateFlags::TARGET_INFO) {
             let _reserved: [u8; 8] = reader.take_array("CHALLENGE_MESSAGE.Reserved")?;
             let field = PayloadField::read(&mut reader, "CHALLENGE_MESSAGE.TargetInfo")?;
@@ -72,7 +74,10 @@ impl fmt::Debug for ChallengeMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChallengeMessage")
             .field("flags", &self.flags)
-            .field("target_name", &self.target_name)
+            .field(
+                "target_name",
+                &format_args!("{} bytes", self.target_name.len()),
+            )
             .field("target_info", &self.target_info)
             .field("version", &self.version)
             .finish_non_exhaustive()
@@ -99,7 +104,7 @@ pub(crate) fn encode(
     out.extend_from_slice(server_challenge);
     out.extend_from_slice(&[0; 8]);
     payload.put_field(out, target_info.len(), "CHALLENGE_MESSAGE.TargetInfo")?;
-    // "Version ... If the NTLMSSP_NEGOTIATE_VERSION flag is not set, all bytes MUST be zero."
+    // Section 2.2.1.2: without NTLMSSP_NEGOTIATE_VERSION, all of Version is zero.
     let version = if flags.contains(NegotiateFlags::VERSION) {
         Version::OURS
     } else {

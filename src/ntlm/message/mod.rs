@@ -94,7 +94,7 @@ impl PayloadField {
     fn read(reader: &mut Reader<'_>, name: &'static str) -> Result<Self, InvalidMessage> {
         let position = reader.offset();
         let length = reader.u16(name)?;
-        // "This field [MaxLen] ... MUST be ignored on receipt."
+        // MS-NLMP, section 2.2.1: MaxLen is to be ignored on receipt, of each field.
         let _max_length = reader.u16(name)?;
         let offset = reader.u32(name)?;
         Ok(Self {
@@ -156,7 +156,9 @@ impl PayloadWriter {
     }
 }
 
-/// A text of a payload: UTF-16LE, which both ends have agreed upon wherever this crate goes on.
-fn text(bytes: &[u8], field: &'static str) -> Result<String, InvalidMessage> {
-    utf16::decode(bytes).ok_or_else(|| InvalidMessage::new(field, 0, InvalidMessageKind::BadValue))
+/// A text of a payload: UTF-16LE, which both ends have agreed upon wherever this crate goes on. `position` is where the
+/// header says where the text lies.
+fn text(bytes: &[u8], field: &'static str, position: usize) -> Result<String, InvalidMessage> {
+    utf16::decode(bytes)
+        .ok_or_else(|| InvalidMessage::new(field, position, InvalidMessageKind::BadValue))
 }

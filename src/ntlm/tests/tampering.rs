@@ -225,6 +225,11 @@ fn a_list_of_pairs_without_end_is_refused() {
 #[test]
 fn debug_shows_neither_responses_nor_keys() {
     let exchange = Exchange::tampering(|number, bytes| {
+        if number == 1 {
+            let shown = format!("{:?}", ChallengeMessage::decode(bytes).unwrap());
+            assert!(shown.contains("AvId(7), value: 8 bytes"), "{shown}");
+            assert!(!shown.contains(", 0, "), "{shown}");
+        }
         if number == 2 {
             let message = AuthenticateMessage::decode(bytes).unwrap();
             let shown = format!("{message:?}");
@@ -237,6 +242,24 @@ fn debug_shows_neither_responses_nor_keys() {
         }
     });
     exchange.run(Some(Account::password("Password"))).unwrap();
+}
+
+#[test]
+fn a_text_that_is_no_utf_16_is_named_by_its_place() {
+    let exchange = Exchange::tampering(|number, bytes| {
+        if number == 2 {
+            // One octet less of UserName.
+            bytes[36] -= 1;
+        }
+    });
+    let error = exchange.run(Some(Account::password("Password"))).err();
+    match error.unwrap() {
+        Error::InvalidMessage(invalid) => {
+            assert_eq!(invalid.structure, "AUTHENTICATE_MESSAGE.UserName");
+            assert_eq!(invalid.offset, 36);
+        }
+        other => panic!("{other}"),
+    }
 }
 
 proptest! {
