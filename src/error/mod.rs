@@ -243,9 +243,6 @@ pub enum ApiMisuse {
     /// A context has protected as many messages in one direction as its sequence numbers can count.
     #[error("the context has used up its sequence numbers: authenticate anew")]
     ContextExhausted,
-    /// A verdict on the client's response was given to a mechanism that has not asked for one.
-    #[error("the account's key does not fit the mechanism that asked for it")]
-    UnfitAccountKey,
 }
 
 /// Any other error, shared so that [`Error`] can be cloned.

@@ -13,7 +13,7 @@ use super::message::{
     AuthenticateMessage, AvId, ChallengeMessage, NegotiateMessage, Ntlmv2Response, authenticate,
     av_pair, challenge,
 };
-use super::{AV_FLAG_MIC, Options, channel_bindings_hash, time};
+use super::{AV_FLAG_MIC, Options, channel_bindings_hash, failed, time};
 use crate::account::{Account, AccountKey, AccountRequest, Candidate, NtlmLogon};
 use crate::environment::Environment;
 use crate::error::{
@@ -353,12 +353,5 @@ fn nt_hash(candidate: &Candidate) -> Key {
             hint::black_box(key::nt_hash("correct horse"));
             Zeroizing::new(*hash.expose())
         }
-    }
-}
-
-fn failed(reason: AuthenticationFailure) -> Error {
-    Error::AuthenticationFailed {
-        mechanism: Mechanism::Ntlm,
-        reason,
     }
 }

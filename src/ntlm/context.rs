@@ -6,6 +6,7 @@ use rc4::{Rc4, StreamCipher};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::failed;
 use super::key::{self, HmacMd5, Sender};
 use crate::error::{ApiMisuse, AuthenticationFailure, Error, InvalidMessage, InvalidMessageKind};
 use crate::gss::SecurityContext;
@@ -254,11 +255,4 @@ fn truncated() -> Error {
         InvalidMessageKind::Truncated,
     )
     .into()
-}
-
-fn failed(reason: AuthenticationFailure) -> Error {
-    Error::AuthenticationFailed {
-        mechanism: Mechanism::Ntlm,
-        reason,
-    }
 }

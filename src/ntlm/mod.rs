@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use md5::{Digest, Md5};
 
-use crate::error::Error;
+use crate::error::{AuthenticationFailure, Error};
 use crate::gss::{
     Acceptor, AcceptorRequest, ChannelBindings, Initiator, InitiatorRequest, MechanismProvider,
 };
@@ -192,6 +192,13 @@ fn channel_bindings_hash(bindings: &ChannelBindings) -> [u8; 16] {
         .chain_update(data)
         .finalize()
         .into()
+}
+
+fn failed(reason: AuthenticationFailure) -> Error {
+    Error::AuthenticationFailed {
+        mechanism: Mechanism::Ntlm,
+        reason,
+    }
 }
 
 /// The bit of `MsvAvFlags` that announces a MIC.

@@ -5,9 +5,6 @@ use crate::codec::der::{self, Reader};
 use crate::error::{Error, InvalidMessage, InvalidMessageKind};
 use crate::ts_request::ServerPublicKey;
 
-/// `BIT STRING`.
-const BIT_STRING: u8 = 0x03;
-
 /// The key of a certificate, in the form to which CredSSP binds: the contents of `subjectPublicKey`.
 ///
 /// Use this under a TLS stack of your own, with the leaf certificate that the server presented in the handshake.
@@ -27,7 +24,7 @@ fn subject_public_key(
     const FIELD: &str = "SubjectPublicKeyInfo.subjectPublicKey";
     let mut fields = Reader::new(info).read(der::SEQUENCE, "SubjectPublicKeyInfo")?;
     fields.read(der::SEQUENCE, "SubjectPublicKeyInfo.algorithm")?;
-    let bits = fields.read(BIT_STRING, FIELD)?;
+    let bits = fields.read(der::BIT_STRING, FIELD)?;
     match bits.rest().split_first() {
         // The first octet counts the unused bits at the end; a key has none.
         Some((0, key)) => Ok(ServerPublicKey::from_subject_public_key(key)),
