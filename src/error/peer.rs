@@ -86,7 +86,7 @@ pub enum PeerIncompatible {
         "it answered with NTLMv1 or LM, which are refused: set LmCompatibilityLevel to 3 or higher there"
     )]
     NtlmV1,
-    /// An anonymous or guest logon.
-    #[error("it logs on as anonymous or guest, which has no credentials to delegate")]
+    /// An anonymous logon.
+    #[error("it logs on as anonymous, who has no credentials to delegate")]
     Anonymous,
 }

@@ -1,7 +1,9 @@
 //! NTLM version 2 (MS-NLMP), client and server, for CredSSP.
 //!
 //! Only its strongest form: NTLMv2 responses, extended session security, 128-bit keys that the client chooses, signing
-//! and sealing, Unicode. NTLMv1, LM, anonymous logons and the connectionless variant are refused.
+//! and sealing, Unicode. NTLMv1, LM, anonymous logons and the connectionless variant are refused. There are no guests: an
+//! account that the look-up does not know fails, and a server that would let us in as a guest lacks the session key, without
+//! which its `pubKeyAuth` does not verify.
 
 use std::sync::Arc;
 use std::time::Duration;
