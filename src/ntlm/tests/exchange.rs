@@ -1,6 +1,7 @@
 //! Logons that succeed, and logons that must not.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use bytes::BytesMut;
 
@@ -81,6 +82,31 @@ fn a_wrong_password_and_an_unknown_account_look_alike_to_the_client() {
     assert_eq!(unknown.nt_status(), wrong.nt_status());
     assert!(wrong.to_string().contains("password is wrong"));
     assert!(unknown.to_string().contains("no such account"));
+}
+
+/// The least of many times has no noise in it: the same work takes the same time, whatever else the machine does.
+#[test]
+fn an_unknown_account_costs_the_work_of_a_wrong_password() {
+    let accounts: [fn() -> Option<Account>; 3] = [
+        || None,
+        || Some(Account::password("wrong horses!")),
+        || Some(Account::nt_hash(Secret::new([7; 16]))),
+    ];
+    let mut least = [Duration::MAX; 3];
+    for _ in 0..500 {
+        for (account, least) in accounts.iter().zip(&mut least) {
+            let (_, _, server) = Exchange::new().ask().unwrap();
+            let account = account();
+            let start = Instant::now();
+            assert!(server.step(account).is_err());
+            *least = start.elapsed().min(*least);
+        }
+    }
+    let [shortest, .., longest] = {
+        least.sort_unstable();
+        least
+    };
+    assert!(longest < shortest.mul_f64(1.2), "{least:?}");
 }
 
 #[test]
