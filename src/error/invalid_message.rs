@@ -7,7 +7,8 @@ use std::fmt;
 pub struct InvalidMessage {
     /// The structure or field, by its name in the specification, e.g. `TSRequest.negoTokens`.
     pub structure: &'static str,
-    /// The offset in octets, from the start of the message, at which decoding stopped.
+    /// The offset in octets at which decoding stopped, from the start of what was decoded: of the whole `TSRequest`,
+    /// `TSCredentials` or mechanism's token; in an NTLMv2_RESPONSE, from its own start.
     pub offset: usize,
     /// What was wrong.
     pub kind: InvalidMessageKind,

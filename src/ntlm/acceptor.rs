@@ -39,7 +39,6 @@ pub(super) fn resume(
     let server = Server::new(options, request);
     let message = ChallengeMessage::decode(challenge)?;
     Ok(Box::new(ExpectsAuthenticate {
-        decoy: server.decoy()?,
         server,
         flags: message.flags,
         server_challenge: message.server_challenge,
@@ -61,13 +60,6 @@ impl Server {
             channel_bindings: request.channel_bindings.map(channel_bindings_hash),
             environment: request.environment.clone(),
         }
-    }
-
-    /// An NT hash that no account has. Drawn for every client, so that nothing shows whether it will be needed.
-    fn decoy(&self) -> Result<Key, Error> {
-        let mut decoy: Key = Zeroizing::new([0; 16]);
-        self.environment.random.fill(&mut *decoy)?;
-        Ok(decoy)
     }
 
     /// The AV_PAIRs of the challenge.
@@ -122,7 +114,6 @@ impl Acceptor for ExpectsNegotiate {
 
         let mut server_challenge = [0; 8];
         server.environment.random.fill(&mut server_challenge)?;
-        let decoy = server.decoy()?;
 
         let mut challenge = Vec::new();
         challenge::encode(
@@ -137,7 +128,6 @@ impl Acceptor for ExpectsNegotiate {
                 server,
                 flags,
                 server_challenge,
-                decoy,
                 exchange: [token, &challenge].concat(),
             }),
             token: challenge,
@@ -150,8 +140,6 @@ struct ExpectsAuthenticate {
     /// What the challenge agreed to.
     flags: NegotiateFlags,
     server_challenge: [u8; 8],
-    /// An NT hash that no account has.
-    decoy: Key,
     /// NEGOTIATE_MESSAGE and CHALLENGE_MESSAGE.
     exchange: Vec<u8>,
 }
@@ -183,7 +171,6 @@ impl Acceptor for ExpectsAuthenticate {
                 account,
                 server: self.server,
                 server_challenge: self.server_challenge,
-                decoy: self.decoy,
             }),
         })
     }
@@ -222,7 +209,6 @@ fn encrypted_random_session_key(
 struct ExpectsAccount {
     server: Server,
     server_challenge: [u8; 8],
-    decoy: Key,
     /// NEGOTIATE_MESSAGE and CHALLENGE_MESSAGE.
     exchange: Vec<u8>,
     /// AUTHENTICATE_MESSAGE, which has been decoded once without error.
@@ -264,8 +250,8 @@ impl AwaitsAccount for ExpectsAccount {
 impl ExpectsAccount {
     /// Verifies the response, and gives the `SessionBaseKey`.
     ///
-    /// Without an account, the same is computed under a key that nobody has. A failure takes as long whether there
-    /// is such an account or not, for each candidate; only a success ends sooner.
+    /// Without an account, the same is computed under some key, and not even looked at. A failure takes as long whether
+    /// there is such an account or not, for each candidate; only a success ends sooner.
     fn session_base_key(
         &self,
         message: &AuthenticateMessage<'_>,
@@ -273,15 +259,13 @@ impl ExpectsAccount {
         account: Option<&Account>,
     ) -> Result<Key, Error> {
         let user = key::upper_case_utf16(self.account.user());
-        let attempt = |nt_hash: Key| {
-            // Some clients compute with an empty domain whatever they send, so the server tries that as well
-            // (MS-NLMP, section 3.2.5.1.2).
-            [message.domain_name, &[]].into_iter().find_map(|domain| {
-                let key = ResponseKey::new(&nt_hash, &user, domain);
-                let proof = key.nt_proof_str(&self.server_challenge, response.temp);
-                bool::from(proof.ct_eq(&response.nt_proof_str))
-                    .then(|| key.session_base_key(&proof))
-            })
+        // Some clients compute with an empty domain whatever they send, so the server tries that as well
+        // (MS-NLMP, section 3.2.5.1.2).
+        let domains = [message.domain_name, &[]];
+        let prove = |nt_hash: &Key, domain: &[u8]| {
+            let key = ResponseKey::new(nt_hash, &user, domain);
+            let proof = key.nt_proof_str(&self.server_challenge, response.temp);
+            (bool::from(proof.ct_eq(&response.nt_proof_str)), key, proof)
         };
         match account.map(Account::key) {
             Some(AccountKey::Verified { session_base_key }) => {
@@ -289,11 +273,19 @@ impl ExpectsAccount {
             }
             Some(AccountKey::Candidates(candidates)) if !candidates.is_empty() => candidates
                 .iter()
-                .find_map(|candidate| attempt(nt_hash(candidate)))
+                .find_map(|candidate| {
+                    let nt_hash = nt_hash(candidate);
+                    domains.into_iter().find_map(|domain| {
+                        let (fits, key, proof) = prove(&nt_hash, domain);
+                        fits.then(|| key.session_base_key(&proof))
+                    })
+                })
                 .ok_or_else(|| failed(AuthenticationFailure::WrongResponse)),
             _ => {
-                let decoy = Candidate::NtHash(Secret::new(*self.decoy));
-                attempt(nt_hash(&decoy));
+                let nt_hash = nt_hash(&Candidate::NtHash(Secret::new([0; 16])));
+                for domain in domains {
+                    hint::black_box(prove(&nt_hash, domain));
+                }
                 Err(failed(AuthenticationFailure::UnknownAccount))
             }
         }

@@ -25,6 +25,8 @@ pub use acceptor::Acceptor;
 pub use connector::{Connector, Trust};
 pub use identity::Identity;
 pub use public_key::server_public_key;
+/// The TLS library, whose types stand in this module's interface and in that of the drivers.
+pub use rustls;
 
 /// How long a handshake may take, unless told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -5,6 +5,9 @@ use crate::codec::der::{self, Reader};
 use crate::error::{Error, InvalidMessage, InvalidMessageKind};
 use crate::ts_request::ServerPublicKey;
 
+/// The contents of `rsaEncryption`, 1.2.840.113549.1.1.1 (RFC 8017, appendix A.1).
+const RSA_ENCRYPTION: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+
 /// The key of a certificate, in the form to which CredSSP binds: the contents of `subjectPublicKey`.
 ///
 /// Use this under a TLS stack of your own, with the leaf certificate that the server presented in the handshake.
@@ -34,7 +37,15 @@ fn subject_public_key(
 
 /// The length in bits of an RSA key's modulus, or `None` for keys of other types.
 pub(super) fn rsa_modulus_bits(certificate: &CertificateDer<'_>) -> Option<usize> {
-    let key = server_public_key(certificate).ok()?;
+    let info = ParsedCertificate::try_from(certificate)
+        .ok()?
+        .subject_public_key_info();
+    let mut fields = Reader::new(&info).read(der::SEQUENCE, "").ok()?;
+    let mut algorithm = fields.read(der::SEQUENCE, "").ok()?;
+    if algorithm.read(der::OBJECT_IDENTIFIER, "").ok()?.rest() != RSA_ENCRYPTION {
+        return None;
+    }
+    let key = subject_public_key(&info).ok()?;
     // RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER } (RFC 8017, appendix A.1.1)
     let mut fields = Reader::new(key.as_bytes()).read(der::SEQUENCE, "").ok()?;
     let modulus = fields.read(der::INTEGER, "").ok()?.rest();
