@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+pub mod exchange;
 pub mod raw;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 pub mod message;
+pub mod refusal;
 pub mod toy;
 
 use std::fmt;
