@@ -539,3 +539,14 @@ fn errors_of_the_transport_are_not_the_protocols() {
     }
     assert!(error.to_string().contains("no entry"), "{error}");
 }
+
+#[test]
+fn small_writes_go_out_at_once() {
+    let (tcp, server) = serve(acceptor(&p256()));
+    tcp.set_nodelay(false).unwrap();
+    let (client, _) = connector()
+        .connect(tcp, localhost(), credentials())
+        .unwrap();
+    assert!(client.sock.nodelay().unwrap());
+    server.join().unwrap().unwrap();
+}

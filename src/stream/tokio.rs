@@ -41,7 +41,8 @@ use crate::tls::{Acceptor, Connector};
 impl Connector {
     /// Opens TLS over `io`, authenticates to `target`, and delegates `credentials` to it.
     ///
-    /// Returns the TLS stream for the application. Needs a runtime whose timers are enabled.
+    /// Returns the TLS stream for the application. Needs a runtime whose timers are enabled. Set `TCP_NODELAY` on a TCP
+    /// connection before: each message is one write, and waiting for more costs tens of milliseconds.
     ///
     /// # Errors
     /// Where policy forbids it, the connection fails or is too slow, or TLS or CredSSP fail.
@@ -81,7 +82,8 @@ impl Acceptor {
     /// Accepts TLS over `io`, authenticates the client, and receives its credentials; `lookup` says what is known of
     /// an account, `None` where there is none, and takes its time over it, within the acceptor's timeout.
     ///
-    /// Returns the TLS stream for the application. Needs a runtime whose timers are enabled.
+    /// Returns the TLS stream for the application. Needs a runtime whose timers are enabled. Set `TCP_NODELAY` on a TCP
+    /// connection before: each message is one write, and waiting for more costs tens of milliseconds.
     ///
     /// # Errors
     /// Where the connection fails or is too slow, TLS or CredSSP fail, or the look-up does.

@@ -45,7 +45,7 @@ impl Connector {
     /// Opens TLS over `io`, authenticates to `target`, and delegates `credentials` to it.
     ///
     /// Returns the TLS stream for the application. The connection's own timeouts are set for the handshake, and
-    /// cleared after it.
+    /// cleared after it; that small writes go out at once (`TCP_NODELAY`) stays so.
     ///
     /// # Errors
     /// Where policy forbids it, the connection fails or is too slow, or TLS or CredSSP fail.
@@ -67,7 +67,9 @@ impl Connector {
             .and_then(|name| Ok(ClientConnection::new(self.tls(), name)?))
             .map_err(|error| fail(error, &progress))?;
 
-        let mut stream = StreamOwned::new(connection, Timed::new(io, self.timeout()));
+        let io = Timed::new(io, self.timeout())
+            .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
+        let mut stream = StreamOwned::new(connection, io);
         handshake_tls(&mut stream)
             .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
         let client = self
@@ -87,7 +89,7 @@ impl Acceptor {
     /// an account, `None` where there is none.
     ///
     /// Returns the TLS stream for the application. The connection's own timeouts are set for the handshake, and
-    /// cleared after it.
+    /// cleared after it; that small writes go out at once (`TCP_NODELAY`) stays so.
     ///
     /// # Errors
     /// Where the connection fails or is too slow, TLS or CredSSP fail, or the look-up does.
@@ -100,7 +102,9 @@ impl Acceptor {
         let connection = ServerConnection::new(self.tls())
             .map_err(|error| HandshakeError::new(error, progress.clone()))?;
 
-        let mut stream = StreamOwned::new(connection, Timed::new(io, self.timeout()));
+        let io = Timed::new(io, self.timeout())
+            .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
+        let mut stream = StreamOwned::new(connection, io);
         handshake_tls(&mut stream)
             .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
         let complete = drive_server(&mut stream, self.server(), lookup, &mut progress)
