@@ -8,10 +8,7 @@ use std::str::FromStr;
 /// Delegation policy is matched against it, Kerberos asks for a ticket to it, and NTLM puts it into
 /// `MsvAvTargetName`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ServicePrincipalName {
-    class: Box<str>,
-    instance: Box<str>,
-}
+pub struct ServicePrincipalName(Box<str>);
 
 impl ServicePrincipalName {
     /// For a service class and an instance (`host` or `host:port`).
@@ -30,10 +27,7 @@ impl ServicePrincipalName {
                 expected: "a service principal name such as TERMSRV/host.example.com",
             });
         }
-        Ok(Self {
-            class: class.into(),
-            instance: instance.into(),
-        })
+        Ok(Self([class, "/", instance].concat().into()))
     }
 
     /// `TERMSRV/host`, the name of a Remote Desktop host.
@@ -52,24 +46,33 @@ impl ServicePrincipalName {
         Self::new("WSMAN", host)
     }
 
+    /// The whole name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The service class, e.g. `TERMSRV`.
     pub fn class(&self) -> &str {
-        &self.class
+        self.parts().0
     }
 
     /// The host, without a port, and without the brackets of an IPv6 address.
     pub fn host(&self) -> &str {
-        if let Some((address, _)) = self
-            .instance
+        let (_, instance) = self.parts();
+        if let Some((address, _)) = instance
             .strip_prefix('[')
             .and_then(|rest| rest.split_once(']'))
         {
             return address;
         }
-        match self.instance.split_once(':') {
+        match instance.split_once(':') {
             Some((host, port)) if !port.contains(':') => host,
-            _ => &self.instance,
+            _ => instance,
         }
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.0.split_once('/').unwrap_or_default()
     }
 }
 
@@ -84,7 +87,7 @@ impl FromStr for ServicePrincipalName {
 
 impl fmt::Display for ServicePrincipalName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.class, self.instance)
+        f.write_str(self.as_str())
     }
 }
 

@@ -79,7 +79,7 @@ impl DelegationPolicy {
         target: &ServicePrincipalName,
         proof: ServerProof,
     ) -> Result<(), DelegationDenied> {
-        let name = normalized(&target.to_string());
+        let name = normalized(target.as_str());
         let any = |patterns: &[SpnPattern]| patterns.iter().any(|pattern| pattern.fits(&name));
         let reason = if any(&self.deny_fresh) {
             DelegationDeniedReason::Denied
@@ -155,7 +155,7 @@ impl SpnPattern {
 
     /// Whether it fits `target`.
     pub fn matches(&self, target: &ServicePrincipalName) -> bool {
-        self.fits(&normalized(&target.to_string()))
+        self.fits(&normalized(target.as_str()))
     }
 
     fn fits(&self, name: &str) -> bool {

@@ -17,6 +17,7 @@ use crate::environment::Environment;
 use crate::error::{Error, InvalidMessage, InvalidMessageKind, PeerIncompatible, PeerMisbehaved};
 use crate::gss::{Initiator, InitiatorRequest, InitiatorStep};
 use crate::mechanism::Mechanism;
+use crate::name::ServicePrincipalName;
 
 /// Starts as the client; without a user name the logon would be an anonymous one, which is not done.
 pub(super) fn start(
@@ -29,7 +30,7 @@ pub(super) fn start(
     Some(Box::new(SendsNegotiate(Client {
         options: Arc::clone(options),
         credentials: request.credentials.clone(),
-        target_name: request.target.to_string(),
+        target: request.target.clone(),
         channel_bindings: request.channel_bindings.map(channel_bindings_hash),
         environment: request.environment.clone(),
     })))
@@ -39,7 +40,7 @@ pub(super) fn start(
 struct Client {
     options: Arc<Options>,
     credentials: Credentials,
-    target_name: String,
+    target: ServicePrincipalName,
     channel_bindings: Option<[u8; 16]>,
     environment: Environment,
 }
@@ -169,7 +170,7 @@ impl Client {
         let mut temp = Vec::with_capacity(
             ADDED
                 .saturating_add(server.encoded_len())
-                .saturating_add(utf16::encoded_len(&self.target_name)),
+                .saturating_add(utf16::encoded_len(self.target.as_str())),
         );
         temp.extend_from_slice(&[1, 1, 0, 0, 0, 0, 0, 0]);
         temp.extend_from_slice(
@@ -201,7 +202,7 @@ impl Client {
         if let Some(hash) = &self.channel_bindings {
             av_pair::put(&mut temp, AvId::CHANNEL_BINDINGS, hash)?;
         }
-        av_pair::put_text(&mut temp, AvId::TARGET_NAME, &self.target_name)?;
+        av_pair::put_text(&mut temp, AvId::TARGET_NAME, self.target.as_str())?;
         av_pair::put_eol(&mut temp);
         temp.extend_from_slice(&[0; 4]);
         if temp.len() > usize::from(u16::MAX) - 16 {
