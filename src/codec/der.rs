@@ -2,7 +2,9 @@
 //!
 //! Definite lengths in their shortest form only; every length is checked against what is there before it is used.
 
-use bytes::BufMut;
+use std::mem;
+
+use bytes::BytesMut;
 
 use crate::error::{InvalidMessage, InvalidMessageKind};
 
@@ -246,28 +248,65 @@ pub(crate) const fn explicit_len(contents: usize) -> usize {
     value_len(value_len(contents))
 }
 
+/// Where values are written to.
+pub(crate) trait Output {
+    fn put(&mut self, octets: &[u8]);
+}
+
+impl Output for Vec<u8> {
+    #[inline]
+    fn put(&mut self, octets: &[u8]) {
+        self.extend_from_slice(octets);
+    }
+}
+
+impl Output for BytesMut {
+    #[inline]
+    fn put(&mut self, octets: &[u8]) {
+        self.extend_from_slice(octets);
+    }
+}
+
+/// Fills the slice from its front, for whoever knows the length beforehand: that spares the many looks at a buffer's
+/// capacity. What does not fit is dropped.
+impl Output for &mut [u8] {
+    #[inline(always)]
+    fn put(&mut self, octets: &[u8]) {
+        if let Some((front, rest)) = mem::take(self).split_at_mut_checked(octets.len()) {
+            front.copy_from_slice(octets);
+            *self = rest;
+        }
+    }
+}
+
 /// Appends a tag and a length. No value comes near the 4 GiB that this can say.
 #[inline]
-pub(crate) fn put_header(out: &mut impl BufMut, tag: u8, contents: usize) {
+pub(crate) fn put_header(out: &mut impl Output, tag: u8, contents: usize) {
+    match u8::try_from(contents) {
+        Ok(short @ ..0x80) => out.put(&[tag, short]),
+        _ => put_long_header(out, tag, contents),
+    }
+}
+
+fn put_long_header(out: &mut impl Output, tag: u8, contents: usize) {
     match u32::try_from(contents).unwrap_or(u32::MAX).to_be_bytes() {
-        [0, 0, 0, short @ ..0x80] => out.put_slice(&[tag, short]),
-        [0, 0, 0, d] => out.put_slice(&[tag, 0x81, d]),
-        [0, 0, c, d] => out.put_slice(&[tag, 0x82, c, d]),
-        [0, b, c, d] => out.put_slice(&[tag, 0x83, b, c, d]),
-        [a, b, c, d] => out.put_slice(&[tag, 0x84, a, b, c, d]),
+        [0, 0, 0, d] => out.put(&[tag, 0x81, d]),
+        [0, 0, c, d] => out.put(&[tag, 0x82, c, d]),
+        [0, b, c, d] => out.put(&[tag, 0x83, b, c, d]),
+        [a, b, c, d] => out.put(&[tag, 0x84, a, b, c, d]),
     }
 }
 
 /// Appends the headers of `[outer] { tag contents }`.
-pub(crate) fn put_explicit_header(out: &mut impl BufMut, outer: u8, tag: u8, contents: usize) {
+pub(crate) fn put_explicit_header(out: &mut impl Output, outer: u8, tag: u8, contents: usize) {
     put_header(out, outer, value_len(contents));
     put_header(out, tag, contents);
 }
 
 /// Appends `[outer] { tag contents }`.
-pub(crate) fn put_explicit(out: &mut impl BufMut, outer: u8, tag: u8, contents: &[u8]) {
+pub(crate) fn put_explicit(out: &mut impl Output, outer: u8, tag: u8, contents: &[u8]) {
     put_explicit_header(out, outer, tag, contents.len());
-    out.put_slice(contents);
+    out.put(contents);
 }
 
 /// The contents octets of a non-negative INTEGER, in their shortest form.

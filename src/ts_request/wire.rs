@@ -138,7 +138,6 @@ impl Lengths {
 
 pub(super) fn encode(request: &TsRequest<'_>, out: &mut BytesMut) {
     let lengths = Lengths::of(request);
-    // Into a slice of the right length rather than onto a buffer that would look at its capacity 20 times.
     let start = out.len();
     out.resize(start.saturating_add(lengths.message()), 0);
     let out = &mut out.get_mut(start..).unwrap_or_default();
