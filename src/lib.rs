@@ -37,6 +37,8 @@ mod defaults;
 pub mod environment;
 pub mod error;
 pub mod gss;
+#[cfg(feature = "kerberos")]
+pub mod kerberos;
 pub mod mechanism;
 pub mod name;
 #[cfg(feature = "ntlm")]

@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["account", "codec"],
     &["credentials", "policy", "ts_request"],
     &["gss"],
-    &["ntlm", "spnego"],
+    &["kerberos", "ntlm", "spnego"],
     &["defaults"],
     &["client", "server"],
     &["tls"],

@@ -52,6 +52,9 @@ pub enum PeerMisbehaved {
     /// A token of another type than the one that is due.
     #[error("a token of another type than the one that is due")]
     UnexpectedTokenType,
+    /// A message that is signed only, where it should be encrypted too.
+    #[error("it sent a message that is signed only, where it has to be encrypted too")]
+    UnsealedMessage,
     /// `pubKeyAuth` came back as it was sent.
     #[error("pubKeyAuth came back as it was sent")]
     ReflectedPubKeyAuth,

@@ -18,6 +18,8 @@ use serde_json::Value;
 
 mod credssp_messages;
 mod exchange;
+#[cfg(feature = "kerberos")]
+mod kerberos;
 mod ntlm;
 mod peer_files;
 mod spnego;
@@ -107,6 +109,9 @@ fn run_file(name: &str, text: &str) -> Report {
             Err(error) => report.fail(&error.to_string()),
         }
     } else if name.ends_with(".txt") {
+        #[cfg(feature = "kerberos")]
+        kerberos::gss_tokens(text, &mut report);
+        #[cfg(not(feature = "kerberos"))]
         for heading in text.lines().filter(|line| line.starts_with("# ")) {
             let encryption_type = heading.split(' ').nth(1).unwrap_or_default();
             report.not_yet(&format!("GSS tokens of {encryption_type}"), 1);
@@ -140,6 +145,14 @@ fn run_section(section: &str, value: &Value, file: &BTreeMap<String, Value>, rep
         "tests_data" => peer_files::files(value, report),
         "docs_scenarios" => peer_files::scenarios(value, report),
         _ if section.ends_with("_tests_expectations") => peer_files::expectations(value, report),
+        #[cfg(feature = "kerberos")]
+        "seal_krb_aes256" => kerberos::sealing(value, report),
+        #[cfg(feature = "kerberos")]
+        "krb_wrap_windows" => report.check(section, "", || kerberos::windows_wrap(value)),
+        #[cfg(feature = "kerberos")]
+        "kerberos_keys_for_kerberos_data_md" => {
+            report.check(section, "", || kerberos::user_key(value));
+        }
         // Kerberos.
         "seal_krb_aes256" | "krb_wrap_windows" | "kerberos_keys_for_kerberos_data_md" => {
             report.not_yet(section, 1);

@@ -1,0 +1,9 @@
+//! Kerberos 5 (RFC 4120) as a GSS-API mechanism (RFC 4121): its encryption types, and the protection of messages.
+
+pub mod crypto;
+mod per_message;
+
+#[cfg(test)]
+mod tests;
+
+pub use per_message::{ContextParameters, End, KerberosContext, Unwrapped};
