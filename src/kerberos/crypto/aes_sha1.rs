@@ -88,11 +88,85 @@ mod tests {
     use super::*;
     use crate::kerberos::tests::hex;
 
-    /// RFC 3961, appendix A.1.
+    /// The first is in RFC 3961, appendix A.1; the others are what MIT's library answers.
     #[test]
     fn folds_to_128_bits() {
-        let folded = 0x6b65_7262_6572_6f73_7b9b_5b2b_9313_2b93_u128;
-        assert_eq!(n_fold(b"kerberos"), folded.to_be_bytes());
+        for (input, folded) in [
+            (&b"kerberos"[..], "6b65726265726f737b9b5b2b93132b93"),
+            (b"\0\0\0\x02\x99", "a51f8fc7e2a5c80a69349a4d26405349"),
+            (b"\x80\0\0\x07\x55", "1374fafd7a95ad1d64b2592c9560eb26"),
+            (b"\xff\xff\xff\xfe\xaa", "a4a7d3e9f5a557faa954aa552abfd54a"),
+            (b"\xff\xff\xff\xff\xff", "ffffffffffffffffffffffffffffffff"),
+        ] {
+            assert_eq!(n_fold(input)[..], hex(folded));
+        }
+    }
+
+    /// RFC 3962, appendix B.
+    #[test]
+    fn passwords_become_the_keys_of_rfc_3962() {
+        const ATHENA: &[u8] = b"ATHENA.MIT.EDUraeburn";
+        let x64 = "X".repeat(64);
+        let x65 = "X".repeat(65);
+        for (iterations, password, salt, aes128, aes256) in [
+            (
+                1,
+                "password",
+                ATHENA,
+                "42263c6e89f4fc28b8df68ee09799f15",
+                "fe697b52bc0d3ce14432ba036a92e65bbb52280990a2fa27883998d72af30161",
+            ),
+            (
+                2,
+                "password",
+                ATHENA,
+                "c651bf29e2300ac27fa469d693bdda13",
+                "a2e16d16b36069c135d5e9d2e25f896102685618b95914b467c67622225824ff",
+            ),
+            (
+                1200,
+                "password",
+                ATHENA,
+                "4c01cd46d632d01e6dbe230a01ed642a",
+                "55a6ac740ad17b4846941051e1e8b0a7548d93b0ab30a8bc3ff16280382b8c2a",
+            ),
+            (
+                5,
+                "password",
+                b"\x12\x34\x56\x78\x78\x56\x34\x12",
+                "e9b23d52273747dd5c35cb55be619d8e",
+                "97a4e786be20d81a382d5ebc96d5909cabcdadc87ca48f574504159f16c36e31",
+            ),
+            (
+                1200,
+                &x64,
+                b"pass phrase equals block size",
+                "59d1bb789a828b1aa54ef9c2883f69ed",
+                "89adee3608db8bc71f1bfbfe459486b05618b70cbae22092534e56c553ba4b34",
+            ),
+            (
+                1200,
+                &x65,
+                b"pass phrase exceeds block size",
+                "cb8005dc5f90179a7f02104c0018751d",
+                "d78c5c9cb872a8c9dad4697f0bb5b2d21496c82beb2caeda2112fceea057401b",
+            ),
+            (
+                50,
+                "\u{1d11e}",
+                b"EXAMPLE.COMpianist",
+                "f149c1f2e154a73452d43e7fe62a56e5",
+                "4b6d9839f84406df1f09cc166db4b83c571848b784a3d6bdc346589a3e393f9e",
+            ),
+        ] {
+            for (encryption_type, expected) in [
+                (EncryptionType::Aes128Sha1, aes128),
+                (EncryptionType::Aes256Sha1, aes256),
+            ] {
+                let key = string_to_key(encryption_type, password, salt, iterations).unwrap();
+                assert_eq!(key[..encryption_type.key_len()], hex(expected));
+            }
+        }
     }
 
     /// From the passwords of RFC 3962, appendix B; another implementation prints the same.

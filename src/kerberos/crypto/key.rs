@@ -61,7 +61,8 @@ impl EncryptionKey {
     /// of UTF-8. `arcfour-hmac` knows neither a salt nor parameters, and ignores them.
     ///
     /// # Errors
-    /// Where the parameters are malformed, or count none or more than [`MAX_ITERATION_COUNT`].
+    /// Where the parameters are malformed, or count more than [`MAX_ITERATION_COUNT`], or less than the default:
+    /// whoever says so before the KDC has proved itself would get a proof of the password that is cheap to search.
     pub fn string_to_key(
         encryption_type: EncryptionType,
         password: &str,
@@ -132,13 +133,12 @@ fn iteration_count(parameters: Option<&[u8]>, default: u32) -> Result<u32, Crypt
     let Some(parameters) = parameters else {
         return Ok(default);
     };
-    // RFC 3962, section 4: "four octets indicating an unsigned number in big-endian order"; zero stands for 2³² there,
-    // which is more work than anybody does.
+    // RFC 3962, section 4: "four octets indicating an unsigned number in big-endian order"; zero stands for 2³² there.
     let count = parameters
         .try_into()
         .map(u32::from_be_bytes)
         .map_err(|_| CryptoError::StringToKeyParameters)?;
-    if (1..=MAX_ITERATION_COUNT).contains(&count) {
+    if (default..=MAX_ITERATION_COUNT).contains(&count) {
         Ok(count)
     } else {
         Err(CryptoError::StringToKeyParameters)

@@ -38,9 +38,9 @@ pub enum CryptoError {
         /// The length that was given, in octets.
         found: usize,
     },
-    /// String-to-key parameters that are malformed, or ask for no work at all, or for more than
-    /// [`MAX_ITERATION_COUNT`].
-    #[error("the string-to-key parameters are malformed, or ask for no work or for too much")]
+    /// String-to-key parameters that are malformed, or ask for less work than the encryption type's default, or for
+    /// more than [`MAX_ITERATION_COUNT`].
+    #[error("the string-to-key parameters are malformed, or ask for too little work or too much")]
     StringToKeyParameters,
     /// The ciphertext or the buffer is too short for its encryption type.
     #[error("the ciphertext is too short")]

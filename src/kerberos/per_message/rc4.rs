@@ -210,3 +210,34 @@ fn put_framing(out: &mut impl Output, inner: usize) {
 fn low_half(sequence: u64) -> u32 {
     u32::try_from(sequence).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kerberos::crypto::EncryptionKey;
+
+    /// RFC 1964, section 1.2.2.3, knows other paddings, which RFC 4757 leaves no use for.
+    #[test]
+    fn a_padding_that_is_not_one_octet_of_one_is_refused() {
+        let key = EncryptionKey::new(EncryptionType::Rc4Hmac, &[9; 16]).unwrap();
+        let client = Rc4Tokens::new(&ContextParameters::new(End::Initiator, &key)).unwrap();
+        let server = Rc4Tokens::new(&ContextParameters::new(End::Acceptor, &key)).unwrap();
+        for padding in 0..=255 {
+            let mut data = *b"confoundmessage\0";
+            *data.last_mut().unwrap() = padding;
+            let checksum = client.key.checksum(WRAP_MESSAGE_TYPE, &[&SEALED, &data]);
+            client.key.apply_to_message(5, &mut data);
+            let mut token = Vec::new();
+            put_framing(&mut token, HEADER_LEN + data.len());
+            token.extend_from_slice(&client.header(SEALED, 5, checksum));
+            token.extend_from_slice(&data);
+            match server.unwrap(&mut token) {
+                Ok((unwrapped, 5)) => {
+                    assert_eq!((padding, &*unwrapped.message), (1, &b"message"[..]));
+                }
+                Err(Error::InvalidMessage(_)) => assert_ne!(padding, 1),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}

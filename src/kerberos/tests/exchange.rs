@@ -306,6 +306,25 @@ fn a_header_that_was_not_encrypted_is_refused() {
 }
 
 #[test]
+fn a_signature_with_another_filler_is_refused() {
+    let key = key(EncryptionType::Aes256Sha1);
+    let signer = key.checksum_key(KeyUsage::INITIATOR_SIGN);
+    for at in 3..8 {
+        let mut header = [
+            4, 4, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 100,
+        ];
+        header[at] = 0;
+        let checksum = signer.checksum(&[b"message", &header]);
+        let (_, mut server) = pair_under(&key, false);
+        let signature = [&header[..], checksum.as_ref()].concat();
+        match server.verify_mic(b"message", &signature) {
+            Err(Error::InvalidMessage(invalid)) => assert_eq!(invalid.offset, 3),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_failing_random_source_seals_nothing() {
     for &encryption_type in ENCRYPTION_TYPES {
         let key = key(encryption_type);
