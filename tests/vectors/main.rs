@@ -20,6 +20,8 @@ mod credssp_messages;
 mod exchange;
 #[cfg(feature = "kerberos")]
 mod kerberos;
+#[cfg(feature = "kerberos")]
+mod kerberos_messages;
 mod ntlm;
 mod peer_files;
 mod spnego;
@@ -152,6 +154,12 @@ fn run_section(section: &str, value: &Value, file: &BTreeMap<String, Value>, rep
         #[cfg(feature = "kerberos")]
         "kerberos_keys_for_kerberos_data_md" => {
             report.check(section, "", || kerberos::user_key(value));
+        }
+        #[cfg(feature = "kerberos")]
+        "kerberos_kdc_exchanges" => kerberos_messages::logons(value, report),
+        #[cfg(not(feature = "kerberos"))]
+        "kerberos_kdc_exchanges" => {
+            report.not_yet(section, value["logons"].as_array().map_or(0, Vec::len));
         }
         #[cfg(not(feature = "kerberos"))]
         "seal_krb_aes256" | "krb_wrap_windows" | "kerberos_keys_for_kerberos_data_md" => {

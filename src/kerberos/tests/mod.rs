@@ -1,5 +1,6 @@
 mod crypto;
 mod exchange;
+mod messages;
 mod tampering;
 
 use std::sync::Arc;
