@@ -37,6 +37,7 @@ mod defaults;
 pub mod environment;
 pub mod error;
 pub mod gss;
+pub mod kdc;
 #[cfg(feature = "kerberos")]
 pub mod kerberos;
 pub mod mechanism;

@@ -11,7 +11,7 @@ use syn::visit::{self, Visit};
 
 /// From the ground up.
 const FLOORS: &[&[&str]] = &[
-    &["environment", "mechanism", "name", "proof", "secret"],
+    &["environment", "kdc", "mechanism", "name", "proof", "secret"],
     &["error"],
     &["account", "codec"],
     &["credentials", "policy", "ts_request"],

@@ -10,12 +10,14 @@ use crate::name::{InvalidName, ServicePrincipalName};
 use crate::proof::ServerProof;
 
 mod invalid_message;
+mod kdc;
 mod nt_status;
 mod peer;
 mod progress;
 mod tls;
 
 pub use invalid_message::{InvalidMessage, InvalidMessageKind};
+pub use kdc::KdcError;
 pub use nt_status::NtStatus;
 pub use peer::{PeerIncompatible, PeerMisbehaved};
 pub use progress::{HandshakeError, Progress, Step};
@@ -39,6 +41,10 @@ pub enum Error {
     /// The peer is correct, but shares no acceptable option with our configuration.
     #[error("the peer is incompatible: {0}")]
     PeerIncompatible(#[from] PeerIncompatible),
+
+    /// A KDC refused, or its answer does not hold.
+    #[error("the KDC does not log the client on: {0}")]
+    Kdc(#[from] KdcError),
 
     /// The peer reported a failure in `TSRequest.errorCode` (MS-CSSP, section 2.2.1).
     #[error("the peer refused the logon: {0}")]
@@ -107,6 +113,7 @@ impl Error {
             Self::InvalidMessage(_) | Self::PeerMisbehaved(_) => Some(NtStatus::INVALID_PARAMETER),
             Self::Other(_) | Self::GetRandomFailed(_) => Some(NtStatus::NO_LOGON_SERVERS),
             Self::Rejected(_)
+            | Self::Kdc(_)
             | Self::DelegationDenied(_)
             | Self::Tls(_)
             | Self::InvalidName(_)
@@ -121,6 +128,7 @@ impl Error {
             Self::PeerMisbehaved(_) => "PeerMisbehaved",
             Self::PeerIncompatible(_) => "PeerIncompatible",
             Self::Rejected(_) => "Rejected",
+            Self::Kdc(_) => "Kdc",
             Self::AuthenticationFailed { .. } => "AuthenticationFailed",
             Self::AccountRefused(_) => "AccountRefused",
             Self::PublicKeyMismatch => "PublicKeyMismatch",

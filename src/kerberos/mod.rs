@@ -1,7 +1,9 @@
-//! Kerberos 5 (RFC 4120) as a GSS-API mechanism (RFC 4121): its encryption types, its own messages, and how it protects those of others.
+//! Kerberos 5 (RFC 4120) as a GSS-API mechanism (RFC 4121): its encryption types, its messages, a client's logon at a KDC,
+//! and the protection of messages in a context.
 
 pub mod asn1;
 pub mod crypto;
+pub mod initiator;
 mod per_message;
 
 #[cfg(test)]

@@ -23,6 +23,7 @@
 )]
 
 mod gss;
+mod kdc;
 mod process;
 mod pyspnego;
 
@@ -34,6 +35,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 pub use gss::{GssError, GssMechanism, GssPeer, GssRole, GssStep, GssUnwrapped};
+pub use kdc::MitKdc;
 pub use process::Process;
 pub use pyspnego::{PyspnegoClient, PyspnegoServer};
 
@@ -49,6 +51,8 @@ pub enum Peer {
     Pyspnego,
     /// MIT's libgssapi with gss-ntlmssp, from Debian's interpreter.
     Gss,
+    /// MIT's krb5kdc and the tools that make its database.
+    MitKdc,
 }
 
 impl Peer {
@@ -63,6 +67,7 @@ impl Peer {
                 folder.join("venv/bin/python")
             }
             Self::Gss => PathBuf::from("/usr/bin/python3"),
+            Self::MitKdc => panic!("it is no Python program"),
         }
     }
 
@@ -77,6 +82,7 @@ impl Peer {
         match self {
             Self::Pyspnego => "pyspnego",
             Self::Gss => "python3-gssapi with gss-ntlmssp",
+            Self::MitKdc => "krb5-kdc",
         }
     }
 
@@ -84,12 +90,18 @@ impl Peer {
     fn installed(self) -> bool {
         static PYSPNEGO: OnceLock<bool> = OnceLock::new();
         static GSS: OnceLock<bool> = OnceLock::new();
+        if self == Self::MitKdc {
+            return ["krb5kdc", "kdb5_util", "kadmin.local"]
+                .iter()
+                .all(|tool| Path::new("/usr/sbin").join(tool).exists());
+        }
         let (answer, probe) = match self {
             Self::Pyspnego => (&PYSPNEGO, "import spnego"),
             Self::Gss => (
                 &GSS,
                 "import gssapi; assert '1.3.6.1.4.1.311.2.2.10' in [m.dotted_form for m in gssapi.raw.indicate_mechs()]",
             ),
+            Self::MitKdc => unreachable!(),
         };
         *answer.get_or_init(|| {
             Command::new(self.python())

@@ -1,0 +1,44 @@
+/// What a KDC refused, or what is wrong with its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KdcError {
+    /// KDC_ERR_C_PRINCIPAL_UNKNOWN.
+    #[error("it does not know the client")]
+    ClientUnknown,
+    /// KDC_ERR_S_PRINCIPAL_UNKNOWN.
+    #[error("it does not know the service")]
+    ServiceUnknown,
+    /// KDC_ERR_NAME_EXP, KDC_ERR_CLIENT_REVOKED.
+    #[error("the account is disabled, expired or locked out")]
+    ClientRevoked,
+    /// KDC_ERR_KEY_EXPIRED.
+    #[error("the password has expired and must be changed")]
+    PasswordExpired,
+    /// KDC_ERR_PREAUTH_FAILED, or an answer that the password does not open.
+    #[error("the password or key is wrong")]
+    WrongPassword,
+    /// KRB_AP_ERR_SKEW, after the KDC's own time was tried.
+    #[error("the clocks are too far apart")]
+    ClockSkew,
+    /// KDC_ERR_ETYPE_NOSUPP, or a choice of the KDC's that was not offered.
+    #[error("no encryption type in common: compare both ends' lists")]
+    NoCommonEncryptionType,
+    /// KDC_ERR_PREAUTH_REQUIRED, for methods that this crate does not have; some KDCs also say so where they have no key of
+    /// an encryption type that was offered.
+    #[error(
+        "it wants a pre-authentication that this crate does not have, or has no key of an encryption type that was offered"
+    )]
+    NoCommonPreAuthentication,
+    /// String-to-key parameters that would make a password cheap to guess, or the work endless.
+    #[error("it asks for a derivation of the key that is too cheap or too expensive")]
+    UnfitStringToKey,
+    /// KDC_ERR_WRONG_REALM, too often, or without saying which is the right one.
+    #[error("it refers the client from realm to realm without an end")]
+    ReferralLoop,
+    /// An answer that is not to the question: the field says where it differs.
+    #[error("its answer does not fit the question: {0}")]
+    UnfitReply(&'static str),
+    /// Any other error code of RFC 4120, section 7.5.9.
+    #[error("error code {0} (RFC 4120, section 7.5.9)")]
+    Other(i32),
+}

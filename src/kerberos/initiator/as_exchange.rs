@@ -1,0 +1,352 @@
+//! The AS exchange (RFC 4120, section 3.1): a ticket-granting ticket for a password or a key.
+
+use super::{ClientName, ClientSecret, IssuedTicket};
+use crate::environment::Environment;
+use crate::error::{Error, KdcError, OtherError};
+use crate::kdc::KdcRequest;
+use crate::kerberos::asn1::{
+    Encoded, EncryptedData, ErrorCode, EtypeInfo2Entry, Flags, KdcRep, KdcReq, KdcReqBody,
+    KerberosTime, KrbError, MessageType, MethodData, Microseconds, PaData, PaEncTsEnc,
+    PrincipalName,
+};
+use crate::kerberos::crypto::{CryptoError, EncryptionKey, EncryptionType, KeyUsage};
+
+/// How often a KDC may refer the client to another realm.
+const MAX_REFERRALS: u8 = 3;
+
+/// KERB-PA-PAC-REQUEST with include-pac TRUE (MS-KILE, section 2.2.3).
+const INCLUDE_PAC: &[u8] = &[0x30, 0x05, 0xa0, 0x03, 0x01, 0x01, 0xff];
+
+/// What an AS exchange goes on with.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AsStep {
+    /// Ask a KDC, and give its reply to [`AsExchange::step()`].
+    NeedsKdc {
+        /// What to ask.
+        request: KdcRequest,
+        /// What takes the reply.
+        next: Box<AsExchange>,
+    },
+    /// It is done.
+    Complete(Box<IssuedTicket>),
+}
+
+/// An AS exchange that waits for a KDC's reply.
+///
+/// At most three messages go to one realm: the plain request, the one with the timestamp, and the same once more with
+/// the KDC's time. A password that was refused is not sent again, for that is what locks accounts.
+#[derive(Debug)]
+pub struct AsExchange {
+    environment: Environment,
+    pub(super) client: ClientName,
+    secret: ClientSecret,
+    pub(super) encryption_types: Vec<EncryptionType>,
+    canonicalize: bool,
+    pub(super) body: Encoded<KdcReqBody>,
+    /// What was sent last, which a checksum of the reply covers.
+    pub(super) sent: Vec<u8>,
+    derived: Option<Derived>,
+    cookie: Option<PaData>,
+    /// What to add to our clock to have what the KDC says is its own, in seconds: for the timestamp alone, since nobody
+    /// vouches for it.
+    offset: i64,
+    sent_timestamp: bool,
+    retried_skew: bool,
+    referrals: u8,
+}
+
+/// A key from a password, and what else it comes from.
+#[derive(Debug)]
+struct Derived {
+    salt: Vec<u8>,
+    parameters: Option<Vec<u8>>,
+    key: EncryptionKey,
+}
+
+impl AsExchange {
+    /// Starts: the first request goes without pre-authentication, for the KDC to say which it wants.
+    ///
+    /// `encryption_types` are those that are taken, the preferred one first; of those without a key in `secret` none is
+    /// offered. With `canonicalize` the KDC may answer by another spelling of the client's name, or refer to another realm;
+    /// enterprise names need it.
+    ///
+    /// # Errors
+    /// Where no encryption type is left, or the random source fails.
+    pub fn start(
+        client: ClientName,
+        secret: ClientSecret,
+        encryption_types: &[EncryptionType],
+        canonicalize: bool,
+        environment: &Environment,
+    ) -> Result<AsStep, Error> {
+        let encryption_types: Vec<_> = encryption_types
+            .iter()
+            .copied()
+            .filter(|offered| secret.serves(*offered))
+            .collect();
+        if encryption_types.is_empty() {
+            return Err(KdcError::NoCommonEncryptionType.into());
+        }
+        let canonicalize = canonicalize || client.name.name_type == PrincipalName::ENTERPRISE;
+        let body = Self::body(&client, &encryption_types, canonicalize, environment)?;
+        let exchange = Self {
+            environment: environment.clone(),
+            client,
+            secret,
+            encryption_types,
+            canonicalize,
+            body,
+            sent: Vec::new(),
+            derived: None,
+            cookie: None,
+            offset: 0,
+            sent_timestamp: false,
+            retried_skew: false,
+            referrals: 0,
+        };
+        exchange.ask(None)
+    }
+
+    /// Takes the KDC's reply.
+    ///
+    /// # Errors
+    /// Where it is malformed, an error, or not the answer to what was asked.
+    pub fn step(mut self: Box<Self>, reply: &[u8]) -> Result<AsStep, Error> {
+        if KrbError::is_one(reply) {
+            return self.step_error(&KrbError::decode(reply)?);
+        }
+        let reply = KdcRep::decode(MessageType::As, reply)?;
+        let encryption_type = reply
+            .enc_part
+            .encryption_type()
+            .filter(|found| self.encryption_types.contains(found))
+            .ok_or(KdcError::NoCommonEncryptionType)?;
+        // RFC 4120, section 5.2.7.5: ETYPE-INFO2 in an AS-REP says how its key is derived.
+        let padata = reply.padata.as_deref().unwrap_or_default();
+        self.derive(padata, Some(encryption_type))?;
+        let key = self.key(encryption_type)?;
+        let part = reply
+            .enc_part
+            .open(key, KeyUsage::AS_REP)
+            .map_err(|_| KdcError::WrongPassword)?;
+        self.check(reply, &part, key)
+            .map(|ticket| AsStep::Complete(Box::new(ticket)))
+    }
+
+    /// Takes a KRB-ERROR. Nobody vouches for it: only the KDC's time, the methods, the salt and the realm are taken from it.
+    fn step_error(mut self: Box<Self>, error: &KrbError) -> Result<AsStep, Error> {
+        match error.code() {
+            ErrorCode::PREAUTH_REQUIRED if !self.sent_timestamp => {
+                let methods = error
+                    .e_data
+                    .as_ref()
+                    .ok_or(KdcError::NoCommonPreAuthentication)?;
+                let MethodData(methods) = MethodData::decode(methods.as_bytes())?;
+                if find(&methods, PaData::ENC_TIMESTAMP).is_none() {
+                    return Err(KdcError::NoCommonPreAuthentication.into());
+                }
+                let encryption_type = self.derive(&methods, None)?;
+                // RFC 6113, section 5.2: the cookie goes back unchanged.
+                self.cookie = find(&methods, PaData::FX_COOKIE).cloned();
+                self.offset = self.offset_to(error.stime);
+                self.ask(Some(encryption_type))
+            }
+            ErrorCode::SKEW if self.sent_timestamp && !self.retried_skew => {
+                self.retried_skew = true;
+                self.offset = self.offset_to(error.stime);
+                let used = self.derived.as_ref().map(|used| used.key.encryption_type());
+                let used = used.or_else(|| self.encryption_types.first().copied());
+                self.ask(used)
+            }
+            // RFC 6806, section 7: the error's crealm is "the realm of the client", where canonicalize was asked for.
+            ErrorCode::WRONG_REALM if self.canonicalize && self.referrals < MAX_REFERRALS => {
+                let realm = error.crealm.clone().ok_or(KdcError::ReferralLoop)?;
+                if realm == self.client.realm {
+                    return Err(KdcError::ReferralLoop.into());
+                }
+                self.client.realm = realm;
+                self.referrals += 1;
+                self.body = Self::body(
+                    &self.client,
+                    &self.encryption_types,
+                    self.canonicalize,
+                    &self.environment,
+                )?;
+                (self.derived, self.cookie, self.offset) = (None, None, 0);
+                (self.sent_timestamp, self.retried_skew) = (false, false);
+                self.ask(None)
+            }
+            code => Err(refusal(code).into()),
+        }
+    }
+
+    /// The next request, with a timestamp under the key of an encryption type.
+    fn ask(mut self, timestamp: Option<EncryptionType>) -> Result<AsStep, Error> {
+        let mut padata = Vec::new();
+        if let Some(encryption_type) = timestamp {
+            padata.push(self.timestamp(encryption_type)?);
+            padata.extend(self.cookie.clone());
+            self.sent_timestamp = true;
+        }
+        padata.push(PaData::new(PaData::REQ_ENC_PA_REP, Vec::new()));
+        padata.push(PaData::new(PaData::PAC_REQUEST, INCLUDE_PAC));
+        self.sent = KdcReq::new(MessageType::As, padata, self.body.clone()).encode()?;
+        Ok(AsStep::NeedsKdc {
+            request: KdcRequest::new(&self.client.realm.to_str_lossy(), self.sent.clone()),
+            next: Box::new(self),
+        })
+    }
+
+    /// PA-ENC-TIMESTAMP (RFC 4120, section 5.2.7.2).
+    fn timestamp(&self, encryption_type: EncryptionType) -> Result<PaData, Error> {
+        let now = self.environment.time.since_unix_epoch();
+        let time = PaEncTsEnc {
+            patimestamp: KerberosTime::from_unix(now.as_secs().saturating_add_signed(self.offset)),
+            pausec: Microseconds::new(now.subsec_micros()),
+        };
+        let random = &*self.environment.random;
+        let key = self.key(encryption_type)?;
+        let usage = KeyUsage::PA_ENC_TIMESTAMP;
+        let sealed =
+            EncryptedData::seal(key, usage, &time.encode()?, random).map_err(OtherError::new)?;
+        Ok(PaData::new(PaData::ENC_TIMESTAMP, sealed.encode()?))
+    }
+
+    fn body(
+        client: &ClientName,
+        encryption_types: &[EncryptionType],
+        canonicalize: bool,
+        environment: &Environment,
+    ) -> Result<Encoded<KdcReqBody>, Error> {
+        let mut nonce = [0; 4];
+        environment.random.fill(&mut nonce)?;
+        // Below 2³¹: some KDCs take it for a number with a sign.
+        let nonce = u32::from_be_bytes(nonce) & 0x7fff_ffff;
+        let options = Flags::FORWARDABLE
+            .with(Flags::RENEWABLE)
+            .with(Flags::RENEWABLE_OK);
+        KdcReqBody {
+            kdc_options: if canonicalize {
+                options.with(Flags::CANONICALIZE)
+            } else {
+                options
+            },
+            cname: Some(client.name.clone()),
+            realm: client.realm.clone(),
+            sname: Some(PrincipalName::krbtgt(&client.realm)),
+            from: None,
+            till: KerberosTime::FAR_FUTURE,
+            rtime: Some(KerberosTime::FAR_FUTURE),
+            nonce: nonce.into(),
+            etype: encryption_types.iter().map(|kind| kind.number()).collect(),
+            addresses: None,
+            enc_authorization_data: None,
+            additional_tickets: None,
+        }
+        .encode()
+    }
+
+    /// Chooses the encryption type, unless the reply has, and derives its key as the KDC's `padata` say.
+    fn derive(
+        &mut self,
+        padata: &[PaData],
+        chosen: Option<EncryptionType>,
+    ) -> Result<EncryptionType, Error> {
+        let offered = |kind: &EncryptionType| {
+            self.encryption_types.contains(kind) && chosen.is_none_or(|chosen| chosen == *kind)
+        };
+        let mut encryption_type = chosen;
+        let mut salt = None;
+        let mut parameters = None;
+        if let Some(info) = find(padata, PaData::ETYPE_INFO2) {
+            // RFC 4120, section 5.2.7.5: the entries come in the KDC's order of preference.
+            let entries = EtypeInfo2Entry::decode_list(info.padata_value.as_bytes())?;
+            let (kind, entry) = entries
+                .into_iter()
+                .find_map(|entry| {
+                    let kind = EncryptionType::from_number(entry.etype).filter(offered)?;
+                    Some((kind, entry))
+                })
+                .ok_or(KdcError::NoCommonEncryptionType)?;
+            encryption_type = Some(kind);
+            salt = entry.salt.map(|salt| salt.as_bytes().to_vec());
+            parameters = entry.s2kparams.map(|octets| octets.as_bytes().to_vec());
+        } else if let Some(found) = find(padata, PaData::PW_SALT) {
+            salt = Some(found.padata_value.as_bytes().to_vec());
+        } else if let (Some(used), Some(chosen)) = (&self.derived, chosen)
+            && used.key.encryption_type() == chosen
+        {
+            return Ok(chosen);
+        }
+        let encryption_type = encryption_type
+            .or_else(|| self.encryption_types.first().copied())
+            .ok_or(KdcError::NoCommonEncryptionType)?;
+        let ClientSecret::Password(password) = &self.secret else {
+            return Ok(encryption_type);
+        };
+        let salt = salt.unwrap_or_else(|| self.client.default_salt());
+        let same = |used: &Derived| {
+            used.key.encryption_type() == encryption_type
+                && used.salt == salt
+                && used.parameters == parameters
+        };
+        if !self.derived.as_ref().is_some_and(same) {
+            let key = EncryptionKey::string_to_key(
+                encryption_type,
+                password.expose(),
+                &salt,
+                parameters.as_deref(),
+            )
+            .map_err(|error| match error {
+                CryptoError::StringToKeyParameters => KdcError::UnfitStringToKey.into(),
+                error => Error::from(OtherError::new(error)),
+            })?;
+            self.derived = Some(Derived {
+                salt,
+                parameters,
+                key,
+            });
+        }
+        Ok(encryption_type)
+    }
+
+    fn key(&self, encryption_type: EncryptionType) -> Result<&EncryptionKey, KdcError> {
+        let fits = |key: &&EncryptionKey| key.encryption_type() == encryption_type;
+        match &self.secret {
+            ClientSecret::Password(_) => self.derived.as_ref().map(|used| &used.key).filter(fits),
+            ClientSecret::Keys(keys) => keys.iter().find(fits),
+        }
+        .ok_or(KdcError::NoCommonEncryptionType)
+    }
+
+    /// From our clock to another, in seconds.
+    pub(super) fn offset_to(&self, time: KerberosTime) -> i64 {
+        let now = KerberosTime::from_unix(self.environment.time.since_unix_epoch().as_secs());
+        let distance = i64::try_from(time.distance(now).as_secs()).unwrap_or(i64::MAX);
+        if time < now { -distance } else { distance }
+    }
+
+    pub(super) fn canonicalizes(&self) -> bool {
+        self.canonicalize
+    }
+}
+
+pub(super) fn find(padata: &[PaData], kind: i32) -> Option<&PaData> {
+    padata.iter().find(|entry| entry.padata_type == kind)
+}
+
+fn refusal(code: ErrorCode) -> KdcError {
+    match code {
+        ErrorCode::C_PRINCIPAL_UNKNOWN => KdcError::ClientUnknown,
+        ErrorCode::S_PRINCIPAL_UNKNOWN => KdcError::ServiceUnknown,
+        ErrorCode::CLIENT_EXPIRED | ErrorCode::CLIENT_REVOKED => KdcError::ClientRevoked,
+        ErrorCode::KEY_EXPIRED => KdcError::PasswordExpired,
+        ErrorCode::PREAUTH_FAILED => KdcError::WrongPassword,
+        ErrorCode::PREAUTH_REQUIRED => KdcError::NoCommonPreAuthentication,
+        ErrorCode::SKEW => KdcError::ClockSkew,
+        ErrorCode::ETYPE_NOSUPP => KdcError::NoCommonEncryptionType,
+        ErrorCode::WRONG_REALM => KdcError::ReferralLoop,
+        code => KdcError::Other(code.number()),
+    }
+}

@@ -1,0 +1,91 @@
+use std::fmt;
+
+use crate::kerberos::asn1::{KerberosString, PrincipalName};
+use crate::kerberos::crypto::{EncryptionKey, EncryptionType};
+use crate::name::AccountName;
+use crate::secret::Secret;
+
+/// Whom to log on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientName {
+    /// The realm to ask first.
+    pub realm: KerberosString,
+    /// The name.
+    pub name: PrincipalName,
+}
+
+impl ClientName {
+    /// A name of a realm, which is used as it is spelled.
+    pub fn new(realm: &str, name: PrincipalName) -> Self {
+        Self {
+            realm: realm.into(),
+            name,
+        }
+    }
+
+    /// Of an account; `default_realm` is for one without a domain.
+    ///
+    /// `DOMAIN\user` is a user of that realm. `user@suffix` is an enterprise name, whole, and its suffix in upper case is the
+    /// realm to ask first (RFC 6806, section 5). A `/` separates components (RFC 1964, section 2.1.1).
+    pub fn of(account: &AccountName, default_realm: &str) -> Self {
+        let user = account.user();
+        match user.rsplit_once('@') {
+            Some((_, suffix)) if account.domain().is_empty() => Self::new(
+                &suffix.to_uppercase(),
+                PrincipalName::new(PrincipalName::ENTERPRISE, &[user]),
+            ),
+            _ => {
+                let components: Vec<_> = user.split('/').collect();
+                let realm = match account.domain() {
+                    "" => default_realm,
+                    domain => domain,
+                };
+                Self::new(
+                    realm,
+                    PrincipalName::new(PrincipalName::PRINCIPAL, &components),
+                )
+            }
+        }
+    }
+
+    /// Realm and components without anything between them (RFC 4120, section 4).
+    pub(super) fn default_salt(&self) -> Vec<u8> {
+        let components = self.name.name_string.iter();
+        [&self.realm]
+            .into_iter()
+            .chain(components)
+            .flat_map(|part| part.as_bytes().iter().copied())
+            .collect()
+    }
+}
+
+/// How the client proves itself.
+#[non_exhaustive]
+pub enum ClientSecret {
+    /// By a password.
+    Password(Secret<str>),
+    /// By keys, of which the KDC takes one by its encryption type: those of a keytab.
+    Keys(Vec<EncryptionKey>),
+}
+
+impl ClientSecret {
+    /// Whether there is or can be a key of this encryption type.
+    pub(super) fn serves(&self, encryption_type: EncryptionType) -> bool {
+        match self {
+            Self::Password(_) => true,
+            Self::Keys(keys) => keys
+                .iter()
+                .any(|key| key.encryption_type() == encryption_type),
+        }
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Password(_) => "Password(..)",
+            Self::Keys(_) => "Keys(..)",
+        })
+    }
+}
