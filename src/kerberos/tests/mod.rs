@@ -1,3 +1,4 @@
+mod as_exchange;
 mod crypto;
 mod exchange;
 mod messages;
