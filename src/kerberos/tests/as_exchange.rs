@@ -76,6 +76,8 @@ struct Reply {
     ticket_realm: KerberosString,
 }
 
+type Change = fn(&mut Reply);
+
 fn answer(request: &[u8], key: &EncryptionKey, change: impl FnOnce(&mut Reply)) -> Vec<u8> {
     let (_, decoded) = KdcReq::decode(request).unwrap();
     let asked = decoded.req_body.value();
@@ -158,7 +160,7 @@ fn an_honest_reply_gives_a_ticket() {
 
 #[test]
 fn a_reply_that_does_not_fit_the_request_is_refused() {
-    let unfit: &[(&str, fn(&mut Reply))] = &[
+    let unfit: &[(&str, Change)] = &[
         ("nonce", |reply| {
             reply.part.nonce = (reply.part.nonce.get() ^ 1).into()
         }),
@@ -209,7 +211,7 @@ fn a_reply_that_does_not_fit_the_request_is_refused() {
 
 #[test]
 fn other_names_come_only_where_canonicalization_was_asked_for() {
-    let other: &[(&str, fn(&mut Reply))] = &[
+    let other: &[(&str, Change)] = &[
         ("cname", |reply| {
             reply.cname = PrincipalName::new(1, &["Alice"])
         }),
