@@ -4,6 +4,7 @@
 pub mod asn1;
 pub mod crypto;
 pub mod initiator;
+pub mod keytab;
 mod per_message;
 
 #[cfg(test)]

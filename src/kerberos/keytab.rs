@@ -1,0 +1,194 @@
+//! Keytabs, version 2 (0x0502): the keys of services and of users, as MIT's and Heimdal's tools write them. Bytes only: reading the
+//! file is the caller's.
+
+use super::asn1::{KerberosString, PrincipalName};
+use super::crypto::{EncryptionKey, EncryptionType};
+use crate::error::{InvalidMessage, InvalidMessageKind};
+
+/// The keys of a keytab.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Keytab {
+    /// In the order of the file; keys of encryption types that this crate does not speak are left out.
+    pub entries: Vec<KeytabEntry>,
+}
+
+/// A key, and whose it is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct KeytabEntry {
+    /// The principal's realm.
+    pub realm: KerberosString,
+    /// The principal. Its type says little: tools write NT-PRINCIPAL for services too.
+    pub principal: PrincipalName,
+    /// The key's version.
+    pub kvno: u32,
+    /// The key.
+    pub key: EncryptionKey,
+}
+
+impl Keytab {
+    /// Parses a file's contents.
+    ///
+    /// # Errors
+    /// Where it is of another version, or a length in it points beyond its end.
+    pub fn parse(file: &[u8]) -> Result<Self, InvalidMessage> {
+        let mut reader = Reader {
+            rest: file,
+            len: file.len(),
+        };
+        if reader.array()? != [5, 2] {
+            return Err(InvalidMessage::new(
+                "keytab",
+                0,
+                InvalidMessageKind::BadValue,
+            ));
+        }
+        let mut entries = Vec::new();
+        while !reader.rest.is_empty() {
+            let length = i32::from_be_bytes(reader.array()?);
+            let size = usize::try_from(length.unsigned_abs()).unwrap_or(usize::MAX);
+            // A negative length is that of a hole, where an entry was removed; zero ends the file.
+            match length {
+                0 => break,
+                ..0 => drop(reader.take(size)?),
+                _ => entries.extend(reader.entry(size)?),
+            }
+        }
+        Ok(Self { entries })
+    }
+
+    /// The keys of a principal.
+    pub fn keys<'a>(
+        &'a self,
+        realm: &'a KerberosString,
+        principal: &'a PrincipalName,
+    ) -> impl Iterator<Item = &'a KeytabEntry> {
+        self.entries
+            .iter()
+            .filter(move |entry| entry.realm == *realm && entry.principal == *principal)
+    }
+}
+
+/// Big-endian, with every length checked against what is there.
+struct Reader<'a> {
+    rest: &'a [u8],
+    /// The file's length.
+    len: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], InvalidMessage> {
+        let offset = self.len.saturating_sub(self.rest.len());
+        let truncated = InvalidMessage::new("keytab", offset, InvalidMessageKind::Truncated);
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(truncated)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], InvalidMessage> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    fn number(&mut self) -> Result<u16, InvalidMessage> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    fn counted(&mut self) -> Result<&'a [u8], InvalidMessage> {
+        let length = self.number()?;
+        self.take(length.into())
+    }
+
+    /// An entry of so many octets, which may be more than it needs; `None` for an unknown encryption type.
+    fn entry(&mut self, size: usize) -> Result<Option<KeytabEntry>, InvalidMessage> {
+        let offset = self.len.saturating_sub(self.rest.len());
+        let contents = self.take(size)?;
+        let mut reader = Reader {
+            rest: contents,
+            len: offset.saturating_add(size),
+        };
+        let components = reader.number()?;
+        let realm = reader.counted()?.into();
+        let name_string = (0..components)
+            .map(|_| reader.counted().map(KerberosString::from))
+            .collect::<Result<_, _>>()?;
+        let name_type = i32::from_be_bytes(reader.array()?);
+        let _timestamp: [u8; 4] = reader.array()?;
+        let [short_kvno] = reader.array()?;
+        let encryption_type = i32::from(reader.number()?);
+        let key = reader.counted()?;
+        // Versions from 256 on stand behind the key, where there is room for them.
+        let kvno = reader.array().map_or(0, u32::from_be_bytes);
+        let kvno = if kvno == 0 { short_kvno.into() } else { kvno };
+        let key = EncryptionType::from_number(encryption_type)
+            .and_then(|encryption_type| EncryptionKey::new(encryption_type, key).ok());
+        Ok(key.map(|key| KeytabEntry {
+            realm,
+            principal: PrincipalName {
+                name_type,
+                name_string,
+            },
+            kvno,
+            key,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An entry of `TERMSRV/host@R`, with what stands behind its key.
+    fn entry(encryption_type: u8, key: &[u8], behind: &[u8]) -> Vec<u8> {
+        let mut entry = b"\x00\x02\x00\x01R\x00\x07TERMSRV\x00\x04host\x00\x00\x00\x01".to_vec();
+        entry.extend([0, 0, 0, 0, 7, 0, encryption_type, 0]);
+        entry.push(u8::try_from(key.len()).unwrap());
+        entry.extend(key);
+        entry.extend(behind);
+        let length = u32::try_from(entry.len()).unwrap();
+        [&length.to_be_bytes()[..], &entry].concat()
+    }
+
+    fn file(parts: &[&[u8]]) -> Vec<u8> {
+        [&[5, 2][..], &parts.concat()].concat()
+    }
+
+    #[test]
+    fn reads_entries_between_holes_and_passes_over_unknown_types() {
+        let file = file(&[
+            &entry(17, &[1; 16], &[]),
+            &[0xff, 0xff, 0xff, 0xfd, 9, 9, 9],
+            &entry(99, &[2; 8], &[]),
+            &entry(17, &[3; 16], &[0, 0, 1, 2, 8]),
+            &entry(17, &[4; 16], &[0, 0, 0, 0]),
+            &[0, 0, 0, 0, 0xaa],
+        ]);
+        let keytab = Keytab::parse(&file).unwrap();
+        let name = PrincipalName::new(3, &["TERMSRV", "host"]);
+        let found: Vec<_> = keytab
+            .keys(&"R".into(), &name)
+            .map(|entry| (entry.kvno, entry.key.expose()[0]))
+            .collect();
+        assert_eq!(found, [(7, 1), (258, 3), (7, 4)]);
+        assert_eq!(keytab.keys(&"S".into(), &name).count(), 0);
+    }
+
+    #[test]
+    fn refuses_other_versions_and_lengths_that_lie() {
+        let good = file(&[&entry(17, &[1; 16], &[])]);
+        for end in (0..good.len()).filter(|end| *end != 2) {
+            assert!(Keytab::parse(&good[..end]).is_err(), "{end}");
+        }
+        assert!(Keytab::parse(&[5, 1]).is_err());
+        for at in [6, 8, 11, 20, 37] {
+            let mut lying = good.clone();
+            lying[at] = 0xff;
+            assert!(Keytab::parse(&lying).is_err(), "{at}");
+        }
+        for hole in [[0x80, 0, 0, 0], [0xff, 0xff, 0xff, 0]] {
+            assert!(Keytab::parse(&file(&[&hole])).is_err());
+        }
+    }
+}
