@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::{ApiMisuse, PeerIncompatible};
+use crate::error::{ApiMisuse, Error, PeerIncompatible, PeerMisbehaved};
 use crate::gss::MechanismProvider;
 
 /// The version that this crate speaks (MS-CSSP, section 2.2.1).
@@ -52,5 +52,23 @@ impl Versions {
             });
         }
         Ok(peer.min(self.own))
+    }
+
+    /// The version in use with a peer that speaks `peer`; ours, until it has said its own.
+    pub(crate) fn in_use(self, peer: Option<u32>) -> Result<u32, PeerIncompatible> {
+        peer.map_or(Ok(self.own), |peer| self.negotiate(peer))
+    }
+
+    /// Checks the version of a message: that of the peer's first one, and not too old.
+    pub(crate) fn check(self, first: u32, version: u32) -> Result<(), Error> {
+        if first != version {
+            return Err(PeerMisbehaved::ChangedVersion {
+                from: first,
+                to: version,
+            }
+            .into());
+        }
+        self.negotiate(version)?;
+        Ok(())
     }
 }

@@ -179,14 +179,7 @@ impl Core {
         if let Some(status) = request.error_code {
             return Err(Error::Rejected(status));
         }
-        if first != request.version {
-            return Err(PeerMisbehaved::ChangedVersion {
-                from: first,
-                to: request.version,
-            }
-            .into());
-        }
-        self.versions.negotiate(request.version)?;
+        self.versions.check(first, request.version)?;
         if request.auth_info.is_some() {
             return Err(PeerMisbehaved::EarlyAuthInfo.into());
         }
@@ -227,7 +220,7 @@ impl Core {
         mut context: Box<dyn SecurityContext>,
         out: &mut BytesMut,
     ) -> Result<Next, Error> {
-        let version = self.version()?;
+        let version = self.versions.in_use(self.progress.peer_version)?;
         let mut nonce = [0; 32];
         self.client.config.environment.random.fill(&mut nonce)?;
         let prove =
@@ -281,21 +274,13 @@ impl Core {
         let mut request = TsRequest::new(self.versions.own);
         request.auth_info = Some(&sealed);
         ts_request::send(&request, out);
-        let version = self.version()?;
+        let version = self.versions.in_use(self.progress.peer_version)?;
         debug!(%mechanism, version, %proof, "delegated the credentials");
         Ok(Next::Complete(Complete {
             mechanism,
             version,
             proof,
         }))
-    }
-
-    /// The version in use; ours, until the peer has said its own.
-    fn version(&self) -> Result<u32, Error> {
-        match self.progress.peer_version {
-            Some(peer) => Ok(self.versions.negotiate(peer)?),
-            None => Ok(self.versions.own),
-        }
     }
 
     fn wrap(self: Box<Self>, next: Next) -> Handshake {

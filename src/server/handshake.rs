@@ -252,14 +252,7 @@ impl Core {
     /// Checks what every message has in common.
     fn check(&mut self, request: &TsRequest<'_>) -> Result<(), Error> {
         let first = *self.progress.peer_version.get_or_insert(request.version);
-        if first != request.version {
-            return Err(PeerMisbehaved::ChangedVersion {
-                from: first,
-                to: request.version,
-            }
-            .into());
-        }
-        self.versions.negotiate(request.version)?;
+        self.versions.check(first, request.version)?;
         if request.error_code.is_some() {
             return Err(PeerMisbehaved::ErrorCodeFromClient.into());
         }
@@ -359,7 +352,7 @@ impl Core {
         mut sealed: BytesMut,
         out: &mut BytesMut,
     ) -> Result<Next, Error> {
-        let version = self.version()?;
+        let version = self.versions.in_use(self.progress.peer_version)?;
         // Decided by the version alone: a client that leaves the nonce out does not get the weaker echo.
         let nonce = match self.nonce {
             Some(nonce) => nonce,
@@ -398,7 +391,10 @@ impl Core {
         let sealed = auth_info.ok_or(PeerMisbehaved::MissingAuthInfo)?;
         let mut sealed = Zeroizing::new(sealed.to_vec());
         let credentials = TsCredentials::decode(context.unwrap_in_place(&mut sealed)?)?;
-        let (mechanism, version) = (context.mechanism(), self.version()?);
+        let (mechanism, version) = (
+            context.mechanism(),
+            self.versions.in_use(self.progress.peer_version)?,
+        );
         debug!(%mechanism, version, %account, "received the credentials");
         Ok(Next::Complete(Complete {
             mechanism,
@@ -406,14 +402,6 @@ impl Core {
             account,
             credentials,
         }))
-    }
-
-    /// The version in use; ours, until the peer has said its own.
-    fn version(&self) -> Result<u32, PeerIncompatible> {
-        match self.progress.peer_version {
-            Some(peer) => self.versions.negotiate(peer),
-            None => Ok(self.versions.own),
-        }
     }
 
     fn wrap(self: Box<Self>, next: Next) -> Handshake {
