@@ -72,6 +72,25 @@ impl fmt::Debug for NtlmLogon {
     }
 }
 
+/// What a domain says of an account that has logged on by Kerberos: the parts of a ticket's PAC (MS-PAC) that a server
+/// can use without knowing the domain.
+///
+/// The domain's signature over them has been verified; where it has not, there is no `LogonInfo`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogonInfo {
+    /// The user principal name (UPN_DNS_INFO, section 2.10).
+    pub upn: Option<Box<str>>,
+    /// The domain's DNS name (UPN_DNS_INFO).
+    pub dns_domain: Option<Box<str>>,
+    /// The `sAMAccountName` (UPN_DNS_INFO with its extension).
+    pub sam_name: Option<Box<str>>,
+    /// The account's security identifier, as `S-1-5-21-...` (UPN_DNS_INFO's extension, or PAC_REQUESTOR, section 2.15).
+    pub sid: Option<Box<str>>,
+    /// The security identifiers of the account's groups (KERB_VALIDATION_INFO, section 2.5).
+    pub group_sids: Vec<Box<str>>,
+}
+
 /// What a server knows of an account.
 ///
 /// ```

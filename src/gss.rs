@@ -8,10 +8,11 @@ use std::fmt;
 
 use bytes::BytesMut;
 
-use crate::account::{Account, AccountRequest};
+use crate::account::{Account, AccountRequest, LogonInfo};
 use crate::credentials::Credentials;
 use crate::environment::Environment;
 use crate::error::{Error, NtStatus, PeerMisbehaved};
+use crate::kdc::{KdcReply, KdcRequest};
 use crate::mechanism::{Mechanism, Oid};
 use crate::name::{AccountName, ServicePrincipalName};
 
@@ -120,6 +121,23 @@ pub trait Initiator: Send {
     /// # Errors
     /// Where the token is malformed, out of place, or proves nothing.
     fn step(self: Box<Self>, token: Option<&[u8]>) -> Result<InitiatorStep, Error>;
+
+    /// Why a mechanism that was preferred to this one could not even start, where that is so.
+    fn fallback(&self) -> Option<&Error> {
+        None
+    }
+}
+
+/// An initiator that waits for a KDC.
+pub trait AwaitsKdc: Send {
+    /// Which mechanism this is.
+    fn mechanism(&self) -> Mechanism;
+
+    /// Advances with what the KDC has answered, or with the fact that none did.
+    ///
+    /// # Errors
+    /// Where the KDC refuses, its answer does not hold, or the mechanism cannot do without it.
+    fn step(self: Box<Self>, reply: KdcReply) -> Result<InitiatorStep, Error>;
 }
 
 /// What an initiator needs next.
@@ -131,6 +149,13 @@ pub enum InitiatorStep {
         token: Vec<u8>,
         /// The next state.
         next: Box<dyn Initiator>,
+    },
+    /// Ask a KDC.
+    NeedsKdc {
+        /// What to ask.
+        request: KdcRequest,
+        /// The next state.
+        next: Box<dyn AwaitsKdc>,
     },
     /// Done, with a last token to send if any.
     Established {
@@ -186,10 +211,19 @@ pub enum AcceptorStep {
         account: AccountName,
         /// Why the account may not log on all the same, as its look-up said.
         status: Option<NtStatus>,
+        /// What the account's own authority says of it, where the mechanism carries that.
+        logon_info: Option<Box<LogonInfo>>,
         /// Send this, if any.
         token: Option<Vec<u8>>,
         /// Protects messages from now on.
         context: Box<dyn SecurityContext>,
+    },
+    /// The client is refused, and the mechanism has a token that tells it why.
+    Refused {
+        /// Send this.
+        token: Vec<u8>,
+        /// Why.
+        error: Error,
     },
 }
 

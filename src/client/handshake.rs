@@ -8,7 +8,8 @@ use super::Client;
 use super::negotiation::{self, proof_by};
 use crate::defaults::{MAX_ROUNDS, Versions};
 use crate::error::{Error, HandshakeError, PeerMisbehaved, Progress, Step};
-use crate::gss::{Initiator, InitiatorStep, SecurityContext};
+use crate::gss::{AwaitsKdc, Initiator, InitiatorStep, SecurityContext};
+use crate::kdc::{KdcReply, KdcRequest};
 use crate::mechanism::Mechanism;
 use crate::proof::ServerProof;
 use crate::ts_request::{self, BindingProof, Direction, TsRequest};
@@ -19,6 +20,8 @@ use crate::ts_request::{self, BindingProof, Direction, TsRequest};
 pub enum Handshake {
     /// Send what was appended to the output, then read from the peer.
     NeedsInput(NeedsInput),
+    /// Ask a KDC, in whatever way and however long it takes. Nothing goes to the peer meanwhile.
+    NeedsKdc(NeedsKdc),
     /// Send what was appended to the output: it holds the credentials. What the input still holds belongs to the
     /// application.
     Complete(Complete),
@@ -27,7 +30,7 @@ pub enum Handshake {
 /// The server is authenticated, and the credentials are on their way.
 ///
 /// CredSSP has no answer to them: a server that refuses them closes the channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Complete {
     /// The mechanism that was used.
@@ -36,6 +39,8 @@ pub struct Complete {
     pub version: u32,
     /// What proved the server.
     pub proof: ServerProof,
+    /// Why a mechanism that was preferred to this one could not be used, where that is so.
+    pub fallback: Option<Error>,
 }
 
 /// The peer's next message is due.
@@ -73,6 +78,58 @@ impl fmt::Debug for NeedsInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NeedsInput")
             .field("progress", &self.core.progress)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The mechanism has a question for a KDC.
+///
+/// A [`KdcTransport`](crate::kdc::KdcTransport) carries it, or any other way to the KDCs of the request's realm. The
+/// caller may block, await, or drop this value.
+pub struct NeedsKdc {
+    core: Box<Core>,
+    initiator: Box<dyn AwaitsKdc>,
+    request: KdcRequest,
+}
+
+impl NeedsKdc {
+    /// What to ask, and of which realm.
+    pub fn request(&self) -> &KdcRequest {
+        &self.request
+    }
+
+    /// How far the handshake has come.
+    pub fn progress(&self) -> &Progress {
+        &self.core.progress
+    }
+
+    /// Goes on with the KDC's answer. Where none could be reached, the next mechanism is tried, if the configuration
+    /// has one and policy lets it.
+    ///
+    /// # Errors
+    /// Where the KDC refuses, its answer does not hold, or no mechanism is left.
+    pub fn continue_with(
+        self,
+        reply: KdcReply,
+        out: &mut BytesMut,
+    ) -> Result<Handshake, HandshakeError> {
+        let Self {
+            mut core,
+            initiator,
+            ..
+        } = self;
+        let next = initiator.step(reply).and_then(|step| core.after(step, out));
+        match next {
+            Ok(next) => Ok(core.wrap(next)),
+            Err(error) => Err(core.fail(error)),
+        }
+    }
+}
+
+impl fmt::Debug for NeedsKdc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NeedsKdc")
+            .field("request", &self.request)
             .finish_non_exhaustive()
     }
 }
@@ -122,6 +179,10 @@ enum State {
 
 enum Next {
     Wait(State),
+    Kdc {
+        initiator: Box<dyn AwaitsKdc>,
+        request: KdcRequest,
+    },
     Complete(Complete),
 }
 
@@ -198,9 +259,25 @@ impl Core {
         if self.rounds > MAX_ROUNDS {
             return Err(PeerMisbehaved::TooManyRounds.into());
         }
-        match initiator.step(token)? {
+        let step = initiator.step(token)?;
+        self.after(step, out)
+    }
+
+    /// Acts on a step of the mechanism.
+    fn after(&mut self, step: InitiatorStep, out: &mut BytesMut) -> Result<Next, Error> {
+        match step {
+            InitiatorStep::NeedsKdc { request, next } => {
+                self.progress.mechanism = Some(next.mechanism());
+                Ok(Next::Kdc {
+                    initiator: next,
+                    request,
+                })
+            }
             InitiatorStep::NeedsToken { token, next } => {
                 self.progress.mechanism = Some(next.mechanism());
+                if self.progress.fallback.is_none() {
+                    self.progress.fallback = next.fallback().cloned();
+                }
                 let mut request = TsRequest::new(self.versions.own);
                 request.nego_token = Some(&token);
                 ts_request::send(&request, out);
@@ -280,12 +357,18 @@ impl Core {
             mechanism,
             version,
             proof,
+            fallback: self.progress.fallback.take(),
         }))
     }
 
     fn wrap(self: Box<Self>, next: Next) -> Handshake {
         match next {
             Next::Wait(state) => Handshake::NeedsInput(NeedsInput { core: self, state }),
+            Next::Kdc { initiator, request } => Handshake::NeedsKdc(NeedsKdc {
+                core: self,
+                initiator,
+                request,
+            }),
             Next::Complete(complete) => Handshake::Complete(complete),
         }
     }

@@ -10,9 +10,14 @@
 //!
 //! use bytes::BytesMut;
 //! use credssp::client::{Client, ClientConfig, Complete, Handshake};
+//! use credssp::kdc::KdcTransport;
 //!
 //! /// Delegates credentials over `channel`, a TLS channel that has been set up by any TLS library.
-//! fn delegate(client: Client, channel: &mut (impl Read + Write)) -> Result<Complete, Box<dyn std::error::Error>> {
+//! fn delegate(
+//!     client: Client,
+//!     channel: &mut (impl Read + Write),
+//!     kdc: &dyn KdcTransport,
+//! ) -> Result<Complete, Box<dyn std::error::Error>> {
 //!     let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
 //!     let mut handshake = client.start(&mut out)?;
 //!     loop {
@@ -29,7 +34,12 @@
 //!             }
 //!             // What `input` still holds belongs to the application.
 //!             Handshake::Complete(complete) => return Ok(complete),
-//!             _ => unreachable!("only Kerberos needs more"),
+//!             Handshake::NeedsKdc(state) => {
+//!                 // With Kerberos: a transport to its KDCs, such as those in `credssp::stream::kdc`.
+//!                 let reply = kdc.ask(state.request());
+//!                 handshake = state.continue_with(reply, &mut out)?;
+//!             }
+//!             _ => unreachable!("there is nothing else"),
 //!         }
 //!     }
 //! }
@@ -56,7 +66,7 @@ mod negotiation;
 
 use negotiation::proof_by;
 
-pub use handshake::{Complete, Handshake, NeedsInput};
+pub use handshake::{Complete, Handshake, NeedsInput, NeedsKdc};
 
 /// Configuration shared by the connections of a client.
 ///

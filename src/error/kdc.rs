@@ -1,5 +1,7 @@
+use crate::kdc::KdcUnreachable;
+
 /// What a KDC refused, or what is wrong with its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KdcError {
     /// KDC_ERR_C_PRINCIPAL_UNKNOWN.
@@ -32,12 +34,21 @@ pub enum KdcError {
     /// String-to-key parameters that would make a password cheap to guess, or the work endless.
     #[error("it asks for a derivation of the key that is too cheap or too expensive")]
     UnfitStringToKey,
-    /// KDC_ERR_WRONG_REALM, too often, or without saying which is the right one.
+    /// The service's host is given by its address, under which no KDC knows it.
+    #[error("the service principal name holds an IP address: Kerberos needs the host's name")]
+    HostIsAddress,
+    /// KDC_ERR_WRONG_REALM, without saying which is the right one.
+    #[error("the client or the service belongs to another realm")]
+    WrongRealm,
+    /// Referrals to other realms, too many or in a circle.
     #[error("it refers the client from realm to realm without an end")]
     ReferralLoop,
     /// An answer that is not to the question: the field says where it differs.
     #[error("its answer does not fit the question: {0}")]
     UnfitReply(&'static str),
+    /// No KDC answered.
+    #[error(transparent)]
+    Unreachable(#[from] KdcUnreachable),
     /// Any other error code of RFC 4120, section 7.5.9.
     #[error("error code {0} (RFC 4120, section 7.5.9)")]
     Other(i32),

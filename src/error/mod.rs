@@ -43,7 +43,7 @@ pub enum Error {
     PeerIncompatible(#[from] PeerIncompatible),
 
     /// A KDC refused, or its answer does not hold.
-    #[error("the KDC does not log the client on: {0}")]
+    #[error("Kerberos cannot log the client on: {0}")]
     Kdc(#[from] KdcError),
 
     /// The peer reported a failure in `TSRequest.errorCode` (MS-CSSP, section 2.2.1).
@@ -119,6 +119,23 @@ impl Error {
             | Self::InvalidName(_)
             | Self::ApiMisuse(_) => None,
         }
+    }
+
+    /// Whether another mechanism may take the place of the one that failed so before it sent anything.
+    ///
+    /// Never where somebody has refused a proof: a wrong password stays wrong, and a server that fails its own proof must
+    /// not be given a weaker one to fail.
+    pub(crate) fn permits_fallback(&self) -> bool {
+        matches!(
+            self,
+            Self::Kdc(
+                KdcError::ClockSkew
+                    | KdcError::HostIsAddress
+                    | KdcError::ServiceUnknown
+                    | KdcError::Unreachable(_)
+                    | KdcError::WrongRealm
+            )
+        )
     }
 
     /// The variant's name, e.g. `AuthenticationFailed`: a stable word for logs and machines.

@@ -39,7 +39,7 @@ impl StdError for HandshakeError {
 }
 
 /// How far a handshake has come: for audit lines and diagnosis. Never holds a secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Progress {
     /// The step that was under way.
@@ -52,6 +52,8 @@ pub struct Progress {
     pub peer_version: Option<u32>,
     /// What has proved the server so far (client only; a server does not know).
     pub proof: Option<ServerProof>,
+    /// Why a mechanism that was preferred could not be used, where another one took its place (client only).
+    pub fallback: Option<Error>,
 }
 
 /// A step of the handshake.

@@ -237,6 +237,7 @@ impl AwaitsAccount for ExpectsAccount {
         Ok(AcceptorStep::Established {
             account: self.account,
             status,
+            logon_info: None,
             token: None,
             context: Box::new(NtlmContext::new(
                 Sender::Server,

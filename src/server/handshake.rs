@@ -5,7 +5,7 @@ use tracing::debug;
 use zeroize::Zeroizing;
 
 use super::Server;
-use crate::account::{Account, AccountRequest};
+use crate::account::{Account, AccountRequest, LogonInfo};
 use crate::credentials::TsCredentials;
 use crate::defaults::{MAX_ROUNDS, Versions};
 use crate::error::{
@@ -40,6 +40,8 @@ pub struct Complete {
     pub version: u32,
     /// The account that the client proved.
     pub account: AccountName,
+    /// What the account's domain says of it (Kerberos only).
+    pub logon_info: Option<Box<LogonInfo>>,
     /// What the client delegated. It need not belong to the account: use it as the user's own claim.
     pub credentials: TsCredentials,
 }
@@ -68,6 +70,7 @@ impl NeedsInput {
                     versions,
                     rounds: 0,
                     nonce: None,
+                    last_token: None,
                     progress,
                 }),
                 state: State::Start,
@@ -175,6 +178,8 @@ struct Core {
     versions: Versions,
     rounds: u32,
     nonce: Option<[u8; 32]>,
+    /// By which the mechanism tells the client why it is refused.
+    last_token: Option<Vec<u8>>,
     progress: Progress,
 }
 
@@ -190,6 +195,7 @@ enum State {
 struct Client {
     account: AccountName,
     status: Option<NtStatus>,
+    logon_info: Option<Box<LogonInfo>>,
     context: Box<dyn SecurityContext>,
 }
 
@@ -316,9 +322,14 @@ impl Core {
                 ts_request::send(&reply, out);
                 Ok(Next::Wait(State::ExpectToken(next)))
             }
+            AcceptorStep::Refused { token, error } => {
+                self.last_token = Some(token);
+                Err(error)
+            }
             AcceptorStep::Established {
                 account,
                 status,
+                logon_info,
                 token,
                 context,
             } => {
@@ -328,6 +339,7 @@ impl Core {
                 let client = Client {
                     account,
                     status,
+                    logon_info,
                     context,
                 };
                 match (pub_key_auth, token) {
@@ -385,6 +397,7 @@ impl Core {
     fn receive_credentials(&self, client: Client, auth_info: Option<&[u8]>) -> Result<Next, Error> {
         let Client {
             account,
+            logon_info,
             mut context,
             ..
         } = client;
@@ -400,6 +413,7 @@ impl Core {
             mechanism,
             version,
             account,
+            logon_info,
             credentials,
         }))
     }
@@ -427,11 +441,13 @@ impl Core {
             .progress
             .peer_version
             .map(|peer| peer.min(self.versions.own));
-        if let Some(status) = error.nt_status()
-            && peer.is_some_and(ts_request::carries_error_code)
-        {
+        let status = error
+            .nt_status()
+            .filter(|_| peer.is_some_and(ts_request::carries_error_code));
+        if status.is_some() || self.last_token.is_some() {
             let mut reply = TsRequest::new(self.versions.own);
-            reply.error_code = Some(status);
+            reply.nego_token = self.last_token.as_deref();
+            reply.error_code = status;
             ts_request::send(&reply, out);
         }
         debug!(%error, step = %self.progress.step, "the handshake failed");

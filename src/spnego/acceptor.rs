@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::account::Account;
+use crate::account::{Account, LogonInfo};
 use crate::error::{ApiMisuse, Error, NtStatus, PeerIncompatible, PeerMisbehaved};
 use crate::gss::{
     self, AcceptorRequest, AcceptorStep, AwaitsAccount, MechanismProvider, SecurityContext,
@@ -174,6 +174,7 @@ impl Exchange {
             AcceptorStep::Established {
                 account,
                 status,
+                logon_info,
                 token,
                 context,
             } => {
@@ -181,9 +182,14 @@ impl Exchange {
                 let logon = Logon {
                     account,
                     status,
+                    logon_info,
                     context,
                 };
                 self.establish(logon, token)
+            }
+            AcceptorStep::Refused { token, error } => {
+                let token = self.reply(NegState::Reject, Some(&token), None);
+                Ok(AcceptorStep::Refused { token, error })
             }
         }
     }
@@ -243,6 +249,7 @@ impl Exchange {
         AcceptorStep::Established {
             account: logon.account,
             status: logon.status,
+            logon_info: logon.logon_info,
             token,
             context: Box::new(context),
         }
@@ -328,6 +335,7 @@ struct Signing {
 struct Logon {
     account: AccountName,
     status: Option<NtStatus>,
+    logon_info: Option<Box<LogonInfo>>,
     context: Box<dyn SecurityContext>,
 }
 

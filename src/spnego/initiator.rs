@@ -3,7 +3,10 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::error::{ApiMisuse, Error, PeerIncompatible, PeerMisbehaved};
-use crate::gss::{self, InitiatorRequest, InitiatorStep, MechanismProvider, SecurityContext};
+use crate::gss::{
+    self, AwaitsKdc, InitiatorRequest, InitiatorStep, MechanismProvider, SecurityContext,
+};
+use crate::kdc::{KdcReply, KdcRequest};
 use crate::mechanism::{Mechanism, Oid};
 
 use super::context::{self, Due, SpnegoContext};
@@ -39,23 +42,21 @@ impl Initiator {
         let Some((first, mechanism, oids)) = offers.next() else {
             return Err(ApiMisuse::CredentialsFitNoMechanism.into());
         };
-        let alternatives: Vec<_> = offers
-            .map(|(initiator, mechanism, oids)| Alternative {
-                mechanism,
-                oids,
-                initiator,
-            })
-            .collect();
-        let others = alternatives.iter().flat_map(|other| other.oids);
-        let mech_types = MechTypeList::encode(oids.iter().chain(others).copied());
         Ok(Self {
             exchange: Exchange {
                 mechanism,
                 oids,
-                mech_types,
-                alternatives,
+                mech_types: Vec::new(),
+                alternatives: offers
+                    .map(|(initiator, mechanism, oids)| Alternative {
+                        mechanism,
+                        oids,
+                        initiator,
+                    })
+                    .collect(),
                 stage: Stage::Start,
                 mic_required: false,
+                fallback: None,
             },
             inner: Inner::Running(first),
         })
@@ -77,6 +78,39 @@ impl gss::Initiator for Initiator {
                 Err(PeerMisbehaved::MissingNegoToken.into())
             }
             (Stage::FirstReply | Stage::Later, Some(token)) => exchange.reply(inner, token),
+        }
+    }
+
+    fn fallback(&self) -> Option<&Error> {
+        self.exchange.fallback.as_ref()
+    }
+}
+
+/// The mechanism waits for a KDC.
+struct AwaitingKdc {
+    exchange: Exchange,
+    inner: Box<dyn AwaitsKdc>,
+    /// The acceptor's message that the mechanism works on; empty where there was none yet.
+    received: Box<[u8]>,
+}
+
+impl AwaitsKdc for AwaitingKdc {
+    fn mechanism(&self) -> Mechanism {
+        self.exchange.mechanism
+    }
+
+    fn step(self: Box<Self>, reply: KdcReply) -> Result<InitiatorStep, Error> {
+        let Self {
+            exchange,
+            inner,
+            received,
+        } = *self;
+        let step = inner.step(reply);
+        match exchange.stage {
+            Stage::Start => exchange.begin(step),
+            Stage::FirstReply | Stage::Later => {
+                exchange.conclude(step?, &NegTokenResp::decode(&received)?, &received)
+            }
         }
     }
 }
@@ -114,6 +148,8 @@ struct Exchange {
     alternatives: Vec<Alternative>,
     stage: Stage,
     mic_required: bool,
+    /// Why the preferred mechanism could not even start.
+    fallback: Option<Error>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,14 +160,34 @@ enum Stage {
 }
 
 impl Exchange {
-    fn start(mut self, inner: Inner) -> Result<InitiatorStep, Error> {
+    fn start(self, inner: Inner) -> Result<InitiatorStep, Error> {
         let Inner::Running(initiator) = inner else {
             return Err(PeerMisbehaved::UnexpectedNegoToken.into());
         };
-        let (mech_token, inner) = match initiator.step(None)? {
-            InitiatorStep::NeedsToken { token, next } => (Some(token), Inner::Running(next)),
-            InitiatorStep::Established { token, context } => (token, Inner::Established(context)),
+        self.begin(initiator.step(None))
+    }
+
+    /// Wraps the first token of the preferred mechanism, or of the next one where that cannot even make a token.
+    fn begin(mut self, step: Result<InitiatorStep, Error>) -> Result<InitiatorStep, Error> {
+        let (mech_token, inner) = match step {
+            Ok(InitiatorStep::NeedsKdc { request, next }) => {
+                return Ok(self.ask(request, next, &[]));
+            }
+            Ok(InitiatorStep::NeedsToken { token, next }) => (Some(token), Inner::Running(next)),
+            Ok(InitiatorStep::Established { token, context }) => {
+                (token, Inner::Established(context))
+            }
+            Err(error) if error.permits_fallback() && !self.alternatives.is_empty() => {
+                let next = self.alternatives.remove(0);
+                tracing::debug!(from = %self.mechanism, to = %next.mechanism, %error, "falling back");
+                (self.mechanism, self.oids) = (next.mechanism, next.oids);
+                self.fallback.get_or_insert(error);
+                return self.begin(next.initiator.step(None));
+            }
+            Err(error) => return Err(error),
         };
+        let others = self.alternatives.iter().flat_map(|other| other.oids);
+        self.mech_types = MechTypeList::encode(self.oids.iter().chain(others).copied());
         let mut message = NegTokenInit::new(MechTypeList::decode(&self.mech_types)?);
         message.mech_token = mech_token.as_deref();
         let token = message.encode();
@@ -143,10 +199,17 @@ impl Exchange {
         let reply = NegTokenResp::decode(token)?;
         let first = mem::replace(&mut self.stage, Stage::Later) == Stage::FirstReply;
         match reply.neg_state {
-            Some(NegState::Reject) if first => {
-                return Err(PeerIncompatible::MechanismsRejected.into());
+            Some(NegState::Reject) => {
+                // The mechanism may say why.
+                if let (Inner::Running(initiator), Some(mech_token)) = (inner, reply.mech_token()) {
+                    initiator.step(Some(mech_token))?;
+                }
+                return Err(if first {
+                    PeerIncompatible::MechanismsRejected.into()
+                } else {
+                    context::rejected()
+                });
             }
-            Some(NegState::Reject) => return Err(context::rejected()),
             // RFC 4178, 4.2.2: "This value SHALL only be present in the first reply from the target."
             Some(NegState::RequestMic) if !first => {
                 return Err(PeerMisbehaved::UnexpectedTokenType.into());
@@ -162,13 +225,8 @@ impl Exchange {
                 let Some(mech_token) = reply.mech_token() else {
                     return Err(PeerMisbehaved::MissingNegoToken.into());
                 };
-                match initiator.step(Some(mech_token))? {
-                    InitiatorStep::NeedsToken { token, next } => self.go_on(&token, next, &reply),
-                    InitiatorStep::Established {
-                        token: last,
-                        context,
-                    } => self.establish(last, context, &reply, token),
-                }
+                let step = initiator.step(Some(mech_token))?;
+                self.conclude(step, &reply, token)
             }
             Inner::Established(_) if reply.mech_token().is_some() => {
                 Err(PeerMisbehaved::UnexpectedNegoToken.into())
@@ -212,12 +270,32 @@ impl Exchange {
         // RFC 4178, 5: the exchange is optional only "if the accepted mechanism is the most preferred mechanism of
         // both"; "In all other cases, MIC tokens MUST be exchanged".
         self.mic_required = true;
-        match other.initiator.step(None)? {
+        self.conclude(other.initiator.step(None)?, reply, received)
+    }
+
+    /// Wraps what the mechanism says to the acceptor's `reply`.
+    fn conclude(
+        self,
+        step: InitiatorStep,
+        reply: &NegTokenResp<'_>,
+        received: &[u8],
+    ) -> Result<InitiatorStep, Error> {
+        match step {
             InitiatorStep::NeedsToken { token, next } => self.go_on(&token, next, reply),
+            InitiatorStep::NeedsKdc { request, next } => Ok(self.ask(request, next, received)),
             InitiatorStep::Established { token, context } => {
                 self.establish(token, context, reply, received)
             }
         }
+    }
+
+    fn ask(self, request: KdcRequest, inner: Box<dyn AwaitsKdc>, received: &[u8]) -> InitiatorStep {
+        let next = Box::new(AwaitingKdc {
+            exchange: self,
+            inner,
+            received: received.into(),
+        });
+        InitiatorStep::NeedsKdc { request, next }
     }
 
     /// Sends a token of the mechanism that is not its last one.

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 
 use super::Error;
 use crate::error::{HandshakeError, Progress, Step};
+use crate::kdc::{KdcReply, KdcRequest, KdcUnreachable};
 use crate::{client, server};
 
 /// What was read from the stream and is not processed yet.
@@ -55,8 +56,17 @@ impl Input {
 pub(super) fn note_client(handshake: &client::Handshake, progress: &mut Progress) {
     match handshake {
         client::Handshake::NeedsInput(state) => progress.clone_from(state.progress()),
+        client::Handshake::NeedsKdc(state) => progress.clone_from(state.progress()),
         client::Handshake::Complete(_) => progress.step = Step::Credentials,
     }
+}
+
+/// What is said to a mechanism that asks for a KDC where there is no way to one.
+pub(super) fn no_kdc(request: &KdcRequest) -> KdcReply {
+    Err(KdcUnreachable::new(
+        &request.realm,
+        "the connection was given no transport to KDCs: see Connector::with_kdc and with_async_kdc",
+    ))
 }
 
 /// Keeps how far a server has come, in case that the transport fails.

@@ -29,11 +29,12 @@ use tokio::time;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::Error;
-use super::exchange::{Failure, Input, note_client, note_server};
+use super::exchange::{Failure, Input, no_kdc, note_client, note_server};
 use crate::account::{Account, AccountRequest};
 use crate::client::{self, Client};
 use crate::credentials::Credentials;
 use crate::error::{HandshakeError, OtherError, Progress};
+use crate::kdc::AsyncKdcTransport;
 use crate::name::ServicePrincipalName;
 use crate::server::{self, Server};
 use crate::tls::{Acceptor, Connector};
@@ -70,7 +71,8 @@ impl Connector {
             let client = self
                 .client(certificates, target, credentials)
                 .map_err(|error| HandshakeError::new(error, progress.clone()))?;
-            let result = drive_client(&mut stream, client, &mut progress).await;
+            let kdc = self.async_kdc();
+            let result = drive_client(&mut stream, client, kdc, &mut progress).await;
             farewell(stream, result).await
         };
         let result = within(self.timeout(), connection).await;
@@ -117,9 +119,22 @@ pub async fn authenticate<IO>(io: &mut IO, client: Client) -> Result<client::Com
 where
     IO: AsyncBufRead + AsyncWrite + Unpin,
 {
-    let mut progress = Progress::default();
-    let result = drive_client(io, client, &mut progress).await;
-    result.map_err(|failure| failure.into_error(None, &progress))
+    authenticate_with(io, client, None).await
+}
+
+/// As [`authenticate()`], with a way to the KDCs that Kerberos asks for.
+///
+/// # Errors
+/// Where the stream or CredSSP fail.
+pub async fn authenticate_with_kdc<IO>(
+    io: &mut IO,
+    client: Client,
+    kdc: &dyn AsyncKdcTransport,
+) -> Result<client::Complete, Error>
+where
+    IO: AsyncBufRead + AsyncWrite + Unpin,
+{
+    authenticate_with(io, client, Some(kdc)).await
 }
 
 /// Runs `server` over `io`, a stream of any TLS library whose handshake is done; `lookup` says what is known of an
@@ -143,9 +158,23 @@ where
     result.map_err(|failure| failure.into_error(None, &progress))
 }
 
+async fn authenticate_with<IO>(
+    io: &mut IO,
+    client: Client,
+    kdc: Option<&dyn AsyncKdcTransport>,
+) -> Result<client::Complete, Error>
+where
+    IO: AsyncBufRead + AsyncWrite + Unpin,
+{
+    let mut progress = Progress::default();
+    let result = drive_client(io, client, kdc, &mut progress).await;
+    result.map_err(|failure| failure.into_error(None, &progress))
+}
+
 async fn drive_client<IO>(
     io: &mut IO,
     client: Client,
+    kdc: Option<&dyn AsyncKdcTransport>,
     progress: &mut Progress,
 ) -> Result<client::Complete, Failure>
 where
@@ -161,6 +190,14 @@ where
                 fill(&mut input, io).await?;
                 let next = state.process(&mut input.bytes, &mut out);
                 last_words(io, &mut out, next).await?
+            }
+            client::Handshake::NeedsKdc(state) => {
+                let request = state.request();
+                let reply = match kdc {
+                    Some(kdc) => kdc.ask(request).await,
+                    None => no_kdc(request),
+                };
+                state.continue_with(reply, &mut out)?
             }
             client::Handshake::Complete(complete) => {
                 io.consume(input.finish());

@@ -15,6 +15,9 @@ use super::{DEFAULT_TIMEOUT, TlsVersions, server_public_key};
 use crate::client::{Client, ClientConfig};
 use crate::credentials::Credentials;
 use crate::error::{Error, OtherError};
+#[cfg(feature = "tokio")]
+use crate::kdc::AsyncKdcTransport;
+use crate::kdc::KdcTransport;
 use crate::name::ServicePrincipalName;
 use crate::proof::ServerProof;
 
@@ -58,6 +61,9 @@ pub struct Connector {
     roots: Option<Arc<WebPkiServerVerifier>>,
     pins: Vec<[u8; 32]>,
     timeout: Duration,
+    kdc: Option<Arc<dyn KdcTransport>>,
+    #[cfg(feature = "tokio")]
+    async_kdc: Option<Arc<dyn AsyncKdcTransport>>,
 }
 
 impl Connector {
@@ -92,6 +98,9 @@ impl Connector {
             roots: chain_verifier(trust.roots, provider)?,
             pins: trust.pins,
             timeout: DEFAULT_TIMEOUT,
+            kdc: None,
+            #[cfg(feature = "tokio")]
+            async_kdc: None,
         })
     }
 
@@ -100,6 +109,30 @@ impl Connector {
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+
+    /// How the blocking driver reaches KDCs; without it, Kerberos has only the service tickets that it is given.
+    #[must_use]
+    pub fn with_kdc(mut self, kdc: Arc<dyn KdcTransport>) -> Self {
+        self.kdc = Some(kdc);
+        self
+    }
+
+    /// How the asynchronous driver reaches KDCs; without it, Kerberos has only the service tickets that it is given.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn with_async_kdc(mut self, kdc: Arc<dyn AsyncKdcTransport>) -> Self {
+        self.async_kdc = Some(kdc);
+        self
+    }
+
+    pub(crate) fn kdc(&self) -> Option<&dyn KdcTransport> {
+        self.kdc.as_deref()
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn async_kdc(&self) -> Option<&dyn AsyncKdcTransport> {
+        self.async_kdc.as_deref()
     }
 
     pub(crate) fn timeout(&self) -> Duration {

@@ -189,6 +189,7 @@ impl AwaitsAccount for Exchange {
             context: self.context(Side::Server),
             account: self.account,
             status,
+            logon_info: None,
         })
     }
 }

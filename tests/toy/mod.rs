@@ -186,6 +186,7 @@ impl AwaitsAccount for Side {
         Ok(AcceptorStep::Established {
             account: AccountName::new("CORP", "alice"),
             status: account.and_then(|account| account.status()),
+            logon_info: None,
             token: (next <= self.toy.tokens).then(|| token(self.toy.mechanism, next)),
             context: self.context(false),
         })

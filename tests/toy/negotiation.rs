@@ -58,6 +58,7 @@ pub(crate) fn negotiate(
                 status,
                 token,
                 context,
+                ..
             } => {
                 assert_eq!(account.user(), "alice");
                 logon = Some((context, status));

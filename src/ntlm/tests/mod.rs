@@ -159,6 +159,7 @@ impl Exchange {
             status,
             token: None,
             context,
+            ..
         } = server.step(account)?
         else {
             panic!("no end");
@@ -180,7 +181,7 @@ impl Exchange {
 fn needs_token(step: InitiatorStep) -> (Vec<u8>, Box<dyn Initiator>) {
     match step {
         InitiatorStep::NeedsToken { token, next } => (token, next),
-        InitiatorStep::Established { .. } => panic!("established too early"),
+        _ => panic!("not a token"),
     }
 }
 

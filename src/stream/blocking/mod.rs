@@ -27,11 +27,12 @@ use bytes::BytesMut;
 use rustls::{ClientConnection, ConnectionCommon, ServerConnection, SideData, StreamOwned};
 
 use super::Error;
-use super::exchange::{Failure, Input, note_client, note_server};
+use super::exchange::{Failure, Input, no_kdc, note_client, note_server};
 use crate::account::{Account, AccountRequest};
 use crate::client::{self, Client};
 use crate::credentials::Credentials;
 use crate::error::{HandshakeError, OtherError, Progress};
+use crate::kdc::KdcTransport;
 use crate::name::ServicePrincipalName;
 use crate::server::{self, Server};
 use crate::tls::{Acceptor, Connector};
@@ -75,7 +76,7 @@ impl Connector {
         let client = self
             .client(stream.conn.peer_certificates(), target, credentials)
             .map_err(|error| fail(error, &progress))?;
-        let complete = drive_client(&mut stream, client, &mut progress)
+        let complete = drive_client(&mut stream, client, self.kdc(), &mut progress)
             .inspect_err(|_| farewell(&mut stream))
             .map_err(|failure| failure.into_error(Some(self.timeout()), &progress))?;
         let stream = untimed(stream)
@@ -126,8 +127,19 @@ pub fn authenticate(
     io: &mut (impl BufRead + Write),
     client: Client,
 ) -> Result<client::Complete, Error> {
-    let mut progress = Progress::default();
-    drive_client(io, client, &mut progress).map_err(|failure| failure.into_error(None, &progress))
+    authenticate_with(io, client, None)
+}
+
+/// As [`authenticate()`], with a way to the KDCs that Kerberos asks for.
+///
+/// # Errors
+/// Where the stream or CredSSP fail.
+pub fn authenticate_with_kdc(
+    io: &mut (impl BufRead + Write),
+    client: Client,
+    kdc: &dyn KdcTransport,
+) -> Result<client::Complete, Error> {
+    authenticate_with(io, client, Some(kdc))
 }
 
 /// Runs `server` over `io`, a stream of any TLS library whose handshake is done; `lookup` says what is known of an
@@ -147,9 +159,20 @@ pub fn accept(
         .map_err(|failure| failure.into_error(None, &progress))
 }
 
+fn authenticate_with(
+    io: &mut (impl BufRead + Write),
+    client: Client,
+    kdc: Option<&dyn KdcTransport>,
+) -> Result<client::Complete, Error> {
+    let mut progress = Progress::default();
+    drive_client(io, client, kdc, &mut progress)
+        .map_err(|failure| failure.into_error(None, &progress))
+}
+
 fn drive_client(
     io: &mut (impl BufRead + Write),
     client: Client,
+    kdc: Option<&dyn KdcTransport>,
     progress: &mut Progress,
 ) -> Result<client::Complete, Failure> {
     let (mut input, mut out) = (Input::default(), BytesMut::new());
@@ -162,6 +185,11 @@ fn drive_client(
                 fill(&mut input, io)?;
                 let next = state.process(&mut input.bytes, &mut out);
                 last_words(io, &mut out, next)?
+            }
+            client::Handshake::NeedsKdc(state) => {
+                let request = state.request();
+                let reply = kdc.map_or_else(|| no_kdc(request), |kdc| kdc.ask(request));
+                state.continue_with(reply, &mut out)?
             }
             client::Handshake::Complete(complete) => {
                 io.consume(input.finish());
