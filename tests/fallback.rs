@@ -118,6 +118,9 @@ impl AwaitsKdc for Question {
     }
 }
 
+/// Whether it is the error that the KDC's answer stands for.
+type IsExpected = fn(&KdcError) -> bool;
+
 struct Run {
     result: Result<client::Complete, HandshakeError>,
     /// How many messages the client sent.
@@ -221,7 +224,7 @@ fn a_mechanism_asks_kdcs_before_and_between_its_tokens() {
 
 #[test]
 fn ntlm_takes_the_place_of_kerberos_where_no_kdc_helps_and_the_reason_is_kept() {
-    let answers: [(fn() -> KdcReply, fn(&KdcError) -> bool); 4] = [
+    let answers: [(fn() -> KdcReply, IsExpected); 4] = [
         (unreachable, |error| {
             matches!(error, KdcError::Unreachable(_))
         }),
