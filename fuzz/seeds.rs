@@ -8,7 +8,7 @@ use std::path::Path;
 
 use credssp::spnego::{NegotiationToken, TokenKind};
 use credssp::ts_request::TsRequest;
-use credssp_fuzz::live;
+use credssp_fuzz::{live, per_message};
 use serde_json::Value;
 
 /// The folder of a target, and names of files with their contents.
@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         &mut seeds,
     );
     live_targets(&mut seeds);
+    per_message_tokens(&mut seeds);
 
     let corpus = root.join("corpus");
     if std::env::args().any(|argument| argument == "--check") {
@@ -138,6 +139,19 @@ fn exchanges(entries: &Value, seeds: &mut Seeds) {
                 }
             }
             seeds.insert(("ts_request", name), message);
+        }
+    }
+}
+
+fn per_message_tokens(seeds: &mut Seeds) {
+    for kind in 0..8_u8 {
+        let token = per_message::sealed(kind, b"message");
+        for (name, contents) in [
+            ("foreign", [&[kind][..], &token].concat()),
+            ("rotated", [&[kind | 8, 0, 5][..], b"message"].concat()),
+            ("changed", vec![kind | 16, 20, 1]),
+        ] {
+            seeds.insert(("per_message", format!("{name}-{kind}")), contents);
         }
     }
 }

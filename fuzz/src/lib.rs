@@ -12,6 +12,7 @@ use credssp::spnego::{NegTokenInit, NegTokenResp, NegotiationToken, TokenKind};
 use credssp::ts_request::{self, MAX_MESSAGE_LEN, TsRequest};
 
 pub mod live;
+pub mod per_message;
 #[path = "../../tests/twin/mod.rs"]
 mod twin;
 
