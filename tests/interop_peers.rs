@@ -5,8 +5,12 @@
 mod peer;
 
 use std::fs;
+use std::process::Command;
 
-use peer::{GssError, GssMechanism, GssPeer, GssRole, Peer, PyspnegoClient, PyspnegoServer};
+use peer::{
+    GssError, GssMechanism, GssPeer, GssRole, Krb5User, MitKdc, Peer, PyspnegoClient,
+    PyspnegoServer,
+};
 use serde_json::{Value, json};
 
 const ACCOUNT: &str = r"CORP\alice:pass-canary";
@@ -126,6 +130,159 @@ fn gss_ntlmssp_refuses_a_wrong_password_and_other_channel_bindings() {
     }
 }
 
+#[test]
+fn mit_kdc_logs_on_and_issues_tickets_for_every_service() {
+    if !peer::available(Peer::MitKdc) {
+        return;
+    }
+    let kdc = MitKdc::start();
+    let user = kdc.user();
+    assert!(user.kinit("alice", "another").is_err());
+    user.kinit("alice", MitKdc::PASSWORD).unwrap();
+    for (service, encryption_type) in [
+        ("TERMSRV/server.test.example", ""),
+        ("HTTP/server.test.example", ""),
+        ("WSMAN/server.test.example", ""),
+        ("HOST/server.test.example", ""),
+        ("host/server.test.example", ""),
+        (
+            "TERMSRV/aes256-sha2.test.example",
+            "aes256-cts-hmac-sha384-192",
+        ),
+        (
+            "TERMSRV/aes128-sha2.test.example",
+            "aes128-cts-hmac-sha256-128",
+        ),
+        (
+            "TERMSRV/aes256-sha1.test.example",
+            "aes256-cts-hmac-sha1-96",
+        ),
+        (
+            "TERMSRV/aes128-sha1.test.example",
+            "aes128-cts-hmac-sha1-96",
+        ),
+        ("TERMSRV/rc4.test.example", "DEPRECATED:arcfour-hmac"),
+        // The client does not know its realm.
+        (
+            "TERMSRV/server.other.example@",
+            "aes256-cts-hmac-sha384-192",
+        ),
+    ] {
+        user.run("kvno", &[service], "").unwrap();
+        let listed = user.run("klist", &["-e"], "").unwrap();
+        let of_service = listed.split(service).nth(1).unwrap();
+        let types = format!("(skey, tkt): {encryption_type}, {encryption_type} ");
+        assert!(
+            encryption_type.is_empty() || of_service.lines().nth(1).unwrap().ends_with(&types),
+            "{listed}"
+        );
+    }
+    let listed = user.run("klist", &[], "").unwrap();
+    assert!(listed.contains("Ticket server: TERMSRV/server.other.example@OTHER.EXAMPLE"));
+
+    let keytab = kdc.path("user.keytab");
+    kdc.user().kinit_by_keytab("alice", &keytab).unwrap();
+    let enterprise = ["-E", "alice@TEST.EXAMPLE"];
+    kdc.user()
+        .run("kinit", &enterprise, MitKdc::PASSWORD)
+        .unwrap();
+    let service = kdc.user();
+    service.kinit("svcuser", MitKdc::PASSWORD).unwrap();
+    let tickets = service.ccache().to_str().unwrap();
+    user.run("kvno", &["--u2u", tickets, "svcuser"], "")
+        .unwrap();
+}
+
+#[test]
+fn mit_kdc_with_a_wrong_clock_lives_in_the_future() {
+    if !peer::available(Peer::MitKdc) {
+        return;
+    }
+    let kdc = MitKdc::start_with(&["--skew", "+10d"]);
+    let user = kdc.user();
+    user.kinit("alice", MitKdc::PASSWORD).unwrap();
+    let now = |format: &str| {
+        let date = Command::new("date")
+            .args(["-d", "+10 days", format])
+            .output()
+            .unwrap();
+        String::from_utf8(date.stdout).unwrap().trim().to_owned()
+    };
+    let listed = user.run("klist", &[], "").unwrap();
+    assert!(listed.contains(&now("+%m/%d/%y")), "{listed}");
+}
+
+#[test]
+fn gss_krb5_seals_for_gss_krb5() {
+    if !(peer::available(Peer::MitKdc) && peer::available(Peer::Gss)) {
+        return;
+    }
+    let kdc = MitKdc::start();
+    let user = kdc.user();
+    user.kinit("alice", MitKdc::PASSWORD).unwrap();
+    for mechanism in [
+        GssMechanism::Kerberos,
+        GssMechanism::SpnegoKerberos,
+        GssMechanism::SpnegoKerberosNtlm,
+    ] {
+        let (mut initiator, mut acceptor) = gss_over_kerberos(&kdc, &user, mechanism, &[], &[]);
+        gss_exchange(&mut initiator, &mut acceptor).unwrap();
+        let opened = acceptor.unwrap(&initiator.wrap(b"to the acceptor").unwrap());
+        assert_eq!(opened.unwrap().message, b"to the acceptor");
+        let (header, sealed) = acceptor.wrap_iov(b"to the initiator").unwrap();
+        assert_eq!((header.len(), sealed.len()), (72, 16));
+        let opened = initiator.unwrap_iov(&header, &sealed).unwrap();
+        assert_eq!(
+            (opened.message.as_slice(), opened.encrypted),
+            (b"to the initiator".as_slice(), true)
+        );
+        let info = acceptor.info().unwrap();
+        for expected in [
+            "initiator=alice@TEST.EXAMPLE",
+            "target=TERMSRV/server.test.example@TEST.EXAMPLE",
+            "mechanism=1.2.840.113554.1.2.2",
+        ] {
+            assert!(info.iter().any(|word| word == expected), "{info:?}");
+        }
+    }
+}
+
+#[test]
+fn gss_krb5_refuses_other_channel_bindings_and_what_was_said_before() {
+    if !(peer::available(Peer::MitKdc) && peer::available(Peer::Gss)) {
+        return;
+    }
+    let kdc = MitKdc::start();
+    let user = kdc.user();
+    user.kinit_by_keytab("alice", &kdc.path("user.keytab"))
+        .unwrap();
+    let rcache = format!("rcache={}", kdc.path("rcache").display());
+    let flags = "flags=integ,conf"; // one token
+    let mechanism = GssMechanism::Kerberos;
+    let pair = |bindings| {
+        gss_over_kerberos(
+            &kdc,
+            &user,
+            mechanism,
+            &[bindings, flags],
+            &["cb=c0ffee", &rcache],
+        )
+    };
+    let (mut initiator, mut acceptor) = pair("cb=c0ffef");
+    let token = initiator.step(None).unwrap().token;
+    assert_eq!(
+        acceptor.step(Some(&token)).unwrap_err().kind,
+        "BadChannelBindingsError"
+    );
+
+    let (mut initiator, mut acceptor) = pair("cb=c0ffee");
+    let token = initiator.step(None).unwrap().token;
+    assert!(acceptor.step(Some(&token)).unwrap().complete);
+    let (_, mut again) = pair("cb=c0ffee");
+    let refused = again.step(Some(&token)).unwrap_err();
+    assert!(refused.message.contains("replay"), "{refused}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_peer_ends_with_its_owner() {
@@ -163,6 +320,26 @@ fn gss_acceptor(mechanism: GssMechanism, bindings: &str) -> GssPeer {
         GssRole::Accept,
         mechanism,
         &[&account, &format!("cb={bindings}")],
+    )
+}
+
+/// Both sides at a KDC's, with more options for either.
+fn gss_over_kerberos(
+    kdc: &MitKdc,
+    user: &Krb5User,
+    mechanism: GssMechanism,
+    initiate: &[&str],
+    accept: &[&str],
+) -> (GssPeer, GssPeer) {
+    let krb5_conf = format!("krb5_conf={}", kdc.krb5_conf().display());
+    let ccache = format!("ccache={}", user.ccache().display());
+    let target = "target=TERMSRV@server.test.example";
+    let initiator = [&[target, &krb5_conf, &ccache], initiate].concat();
+    let keytab = format!("keytab={}", kdc.path("service.keytab").display());
+    let acceptor = [&[keytab.as_str(), &krb5_conf], accept].concat();
+    (
+        GssPeer::start(GssRole::Initiate, mechanism, &initiator),
+        GssPeer::start(GssRole::Accept, mechanism, &acceptor),
     )
 }
 

@@ -11,11 +11,15 @@ pub enum GssRole {
 
 #[derive(Clone, Copy, Debug)]
 pub enum GssMechanism {
+    /// Kerberos' tokens as they are (RFC 4121).
+    Kerberos,
     /// NTLM's messages as they are.
     Ntlm,
+    /// Kerberos inside SPNEGO.
+    SpnegoKerberos,
     /// NTLM inside SPNEGO.
     SpnegoNtlm,
-    /// SPNEGO whose initiator prefers Kerberos, with a ticket that nobody can decrypt.
+    /// SPNEGO that prefers Kerberos; an initiator without `ccache=` has a ticket that nobody can decrypt.
     SpnegoKerberosNtlm,
 }
 
@@ -56,7 +60,9 @@ impl GssPeer {
             GssRole::Accept => "accept",
         };
         let mechanism = match mechanism {
+            GssMechanism::Kerberos => "krb5",
             GssMechanism::Ntlm => "ntlm",
+            GssMechanism::SpnegoKerberos => "spnego:krb5",
             GssMechanism::SpnegoNtlm => "spnego:ntlm",
             GssMechanism::SpnegoKerberosNtlm => "spnego:krb5,ntlm",
         };
@@ -84,11 +90,17 @@ impl GssPeer {
     }
 
     pub fn unwrap(&mut self, token: &[u8]) -> Result<GssUnwrapped, GssError> {
-        let answer = self.ask("unwrap", &[token])?;
-        Ok(GssUnwrapped {
-            message: bytes(&answer, 0),
-            encrypted: flag(&answer, "encrypted=1"),
-        })
+        Ok(unwrapped(&self.ask("unwrap", &[token])?))
+    }
+
+    /// Seals as Windows' EncryptMessage does: a header, and as many octets as the message has.
+    pub fn wrap_iov(&mut self, message: &[u8]) -> Result<(Vec<u8>, Vec<u8>), GssError> {
+        let answer = self.ask("wrapiov", &[message])?;
+        Ok((bytes(&answer, 0), bytes(&answer, 1)))
+    }
+
+    pub fn unwrap_iov(&mut self, header: &[u8], message: &[u8]) -> Result<GssUnwrapped, GssError> {
+        Ok(unwrapped(&self.ask("unwrapiov", &[header, message])?))
     }
 
     pub fn mic(&mut self, message: &[u8]) -> Result<Vec<u8>, GssError> {
@@ -101,7 +113,8 @@ impl GssPeer {
         Ok(())
     }
 
-    /// What was established: `initiator=NAME`, `mechanism=OID`, `flags=A|B`.
+    /// What was established: `initiator=NAME`, `mechanism=OID`, `flags=A|B`; with Kerberos also `target=NAME`,
+    /// `lifetime=SECONDS`.
     pub fn info(&mut self) -> Result<Vec<String>, GssError> {
         self.ask("info", &[])
     }
@@ -130,6 +143,13 @@ impl GssPeer {
 impl fmt::Display for GssError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.kind, self.message)
+    }
+}
+
+fn unwrapped(answer: &[String]) -> GssUnwrapped {
+    GssUnwrapped {
+        message: bytes(answer, 0),
+        encrypted: flag(answer, "encrypted=1"),
     }
 }
 

@@ -24,6 +24,7 @@
 
 mod gss;
 mod kdc;
+mod krb5_user;
 mod process;
 mod pyspnego;
 
@@ -36,6 +37,7 @@ use std::thread;
 
 pub use gss::{GssError, GssMechanism, GssPeer, GssRole, GssStep, GssUnwrapped};
 pub use kdc::MitKdc;
+pub use krb5_user::Krb5User;
 pub use process::Process;
 pub use pyspnego::{PyspnegoClient, PyspnegoServer};
 
@@ -51,7 +53,7 @@ pub enum Peer {
     Pyspnego,
     /// MIT's libgssapi with gss-ntlmssp, from Debian's interpreter.
     Gss,
-    /// MIT's krb5kdc and the tools that make its database.
+    /// MIT's krb5kdc, the tools that make its database, its clients' tools, and libfaketime.
     MitKdc,
 }
 
@@ -82,7 +84,7 @@ impl Peer {
         match self {
             Self::Pyspnego => "pyspnego",
             Self::Gss => "python3-gssapi with gss-ntlmssp",
-            Self::MitKdc => "krb5-kdc",
+            Self::MitKdc => "krb5-kdc with krb5-user and faketime",
         }
     }
 
@@ -91,9 +93,15 @@ impl Peer {
         static PYSPNEGO: OnceLock<bool> = OnceLock::new();
         static GSS: OnceLock<bool> = OnceLock::new();
         if self == Self::MitKdc {
-            return ["krb5kdc", "kdb5_util", "kadmin.local"]
-                .iter()
-                .all(|tool| Path::new("/usr/sbin").join(tool).exists());
+            return [
+                "sbin/krb5kdc",
+                "sbin/kdb5_util",
+                "sbin/kadmin.local",
+                "bin/kinit",
+                "bin/faketime",
+            ]
+            .iter()
+            .all(|tool| Path::new("/usr").join(tool).exists());
         }
         let (answer, probe) = match self {
             Self::Pyspnego => (&PYSPNEGO, "import spnego"),
