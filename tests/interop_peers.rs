@@ -5,6 +5,7 @@
 mod peer;
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use peer::{
@@ -60,6 +61,53 @@ fn pyspnego_refuses_a_wrong_password() {
         (&json!(false), &json!("8009030C")),
         "{client}"
     );
+}
+
+#[test]
+fn pyspnego_delegates_a_password_over_kerberos() {
+    if !(peer::available(Peer::Pyspnego) && peer::available(Peer::MitKdc)) {
+        return;
+    }
+    let kdc = MitKdc::start();
+    let user = kdc.user();
+    user.kinit("alice", MitKdc::PASSWORD).unwrap();
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let krb5_conf = path(&kdc.krb5_conf());
+    let keytab = path(&kdc.path("service.keytab"));
+    let ccache = path(user.ccache());
+    for (mechanism, framing, ccache) in [
+        ("kerberos", "kerberos", None),
+        ("negotiate", "spnego", Some(&*ccache)),
+    ] {
+        let options = ["--mech", mechanism, "--krb5-conf", &krb5_conf];
+        let server = [&options, ["--keytab", &keytab].as_slice()].concat();
+        let password = if ccache.is_some() {
+            "not needed"
+        } else {
+            MitKdc::PASSWORD
+        };
+        let client = ["--user", "alice@TEST.EXAMPLE", "--password", password];
+        let target = ["--target-host", "server.test.example"];
+        let ccache: Vec<_> = ccache
+            .into_iter()
+            .flat_map(|file| ["--ccache", file])
+            .collect();
+        let client = [&options, client.as_slice(), &target, &ccache].concat();
+        let (server, client) = exchange(&server, &client);
+        let expected = json!({
+            "ok": true,
+            "account": "alice@TEST.EXAMPLE",
+            "mechanism": "kerberos",
+            "framing": framing,
+            "tls": "1.3",
+            "version": 6,
+            "credentials": {
+                "type": "password", "domain": "", "user": "alice@TEST.EXAMPLE", "password": password,
+            },
+        });
+        assert_eq!(server, expected);
+        assert_eq!(client["ok"], true, "{client}");
+    }
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl Peer {
             .all(|tool| Path::new("/usr").join(tool).exists());
         }
         let (answer, probe) = match self {
-            Self::Pyspnego => (&PYSPNEGO, "import spnego"),
+            Self::Pyspnego => (&PYSPNEGO, "import gssapi, kdcproxy, krb5, spnego"),
             Self::Gss => (
                 &GSS,
                 "import gssapi; assert '1.3.6.1.4.1.311.2.2.10' in [m.dotted_form for m in gssapi.raw.indicate_mechs()]",

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""A CredSSP server or client on loopback, with pyspnego doing TLS, SPNEGO, NTLM and CredSSP.
+"""A CredSSP server or client on loopback, with pyspnego doing TLS, SPNEGO, NTLM and CredSSP, and MIT's libgssapi Kerberos.
 
   pyspnego_peer.py server --account 'CORP\\alice:secret' [--count 1]
   pyspnego_peer.py client PORT --user 'CORP\\alice' --password secret
+  pyspnego_peer.py server --mech kerberos --krb5-conf FILE --keytab FILE
+  pyspnego_peer.py client PORT --mech kerberos --krb5-conf FILE --target-host HOST --user alice@REALM --password secret
 
 Standard output is JSON, one object a line.  A server says {"listening": PORT, ...} first, then one line for each
 connection; a client says one line.  Both give up after --timeout seconds with exit status 3.
@@ -28,12 +30,16 @@ import time
 
 PRIVATE = tempfile.mkdtemp(prefix="pyspnego-peer-")
 atexit.register(shutil.rmtree, PRIVATE, ignore_errors=True)
-# A pyspnego that was installed with its Kerberos extra tries Kerberos first.  This keeps it from asking a name server
-# for a KDC that does not exist, which would stall each connection.
+# Without --krb5-conf there is no KDC.  This keeps libkrb5 from asking a name server for one, which would stall each
+# connection.
 os.environ["KRB5_CONFIG"] = os.path.join(PRIVATE, "krb5.conf")
 with open(os.environ["KRB5_CONFIG"], "w") as conf:
     conf.write("[libdefaults]\n dns_lookup_kdc = false\n dns_lookup_realm = false\n"
                " dns_canonicalize_hostname = false\n rdns = false\n")
+# No tickets or keys but those that are given, and a replay cache of this process alone.
+os.environ["KRB5CCNAME"] = "FILE:" + os.path.join(PRIVATE, "ccache")
+os.environ["KRB5_KTNAME"] = os.environ["KRB5_CLIENT_KTNAME"] = "FILE:" + os.path.join(PRIVATE, "keytab")
+os.environ["KRB5RCACHENAME"] = "file2:" + os.path.join(PRIVATE, "rcache")
 
 import spnego  # noqa: E402  (reads the environment that is set above)
 import spnego._credssp as engine  # noqa: E402
@@ -42,6 +48,7 @@ import spnego.tls  # noqa: E402
 from spnego._context import UnwrapResult, WrapResult  # noqa: E402
 
 TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+KERBEROS = bytes.fromhex("06092a864886f712010202")  # the mechanism's OID in DER
 LONGEST_MESSAGE = 1 << 20
 
 
@@ -235,15 +242,18 @@ def tls_context(role, version, cert=None):
 
 
 def new_context(options, tls):
-    """A fresh context; bare NTLM is a matter of which inner context pyspnego is given."""
+    """A fresh context; which mechanisms it has is a matter of the inner context that pyspnego is given."""
     settings = {"credssp_tls_context": tls, "credssp_min_protocol": options.min_version}
     target = {"hostname": options.target_host, "service": options.target_service}
     if options.role == "server":
-        if options.mech == "ntlm":
-            settings["credssp_negotiate_context"] = spnego.server(protocol="ntlm", **target)
+        if options.mech != "negotiate":
+            settings["credssp_negotiate_context"] = spnego.server(protocol=options.mech, **target)
         return SocketContext(usage="accept", **target, **settings)
-    if options.mech == "ntlm":
-        settings["credssp_negotiate_context"] = spnego.client(options.user, options.password, protocol="ntlm", **target)
+    if options.mech != "negotiate" or options.ccache:
+        credentials = [spnego.Password(options.user, options.password)]
+        if options.ccache:
+            credentials.insert(0, spnego.KerberosCCache("FILE:" + options.ccache))
+        settings["credssp_negotiate_context"] = spnego.client(credentials, protocol=options.mech, **target)
     context = SocketContext(options.user, options.password, usage="initiate", **target, **settings)
     context._ts_credential = structures.TSCredentials(delegated(options.delegate, options.user, options.password))
     return context
@@ -287,12 +297,14 @@ def exchange(options, tls, sock):
 
 
 def framing(message):
-    """Whether a client's first message holds bare NTLM or SPNEGO."""
+    """Whether a client's first message holds bare NTLM, bare Kerberos or SPNEGO."""
     try:
         token = structures.TSRequest.unpack(message).nego_tokens[0].nego_token
     except Exception:
         return None
-    return "ntlm" if token.startswith(b"NTLMSSP\0") else "spnego"
+    if token.startswith(b"NTLMSSP\0"):
+        return "ntlm"
+    return "kerberos" if KERBEROS in token[:20] else "spnego"
 
 
 def print_line(**fields):
@@ -334,7 +346,7 @@ def arguments():
     roles = parser.add_subparsers(dest="role", required=True)
     server, client = roles.add_parser("server"), roles.add_parser("client")
     for role in (server, client):
-        role.add_argument("--mech", default="negotiate", choices=["negotiate", "ntlm"])
+        role.add_argument("--mech", default="negotiate", choices=["negotiate", "kerberos", "ntlm"])
         role.add_argument("--version", type=int, default=6, choices=range(2, 7), help="own TSRequest version")
         role.add_argument("--min-version", type=int, default=2, help="lowest version of the other side")
         role.add_argument("--tls", choices=TLS_VERSIONS, help="only this version of TLS")
@@ -342,16 +354,19 @@ def arguments():
         role.add_argument("--record", type=int, default=0, metavar="N", help="send TLS records of N bytes of plaintext")
         role.add_argument("--target-service", default="TERMSRV")
         role.add_argument("--target-host", default="localhost")
+        role.add_argument("--krb5-conf", metavar="FILE", help="Kerberos' configuration, which tells the KDC")
         role.add_argument("--say", metavar="TEXT", help="application data to send behind the last message")
         role.add_argument("--hear", type=int, default=0, metavar="N", help="read N bytes of application data")
         role.add_argument("--trace", action="store_true", help="tell all TSRequests in hex")
         role.add_argument("--owned", action="store_true", help="end when standard input does")
         role.add_argument("--timeout", type=float, default=60, help="seconds until this process ends by itself")
-    server.add_argument("--account", action="append", required=True, metavar="DOMAIN\\USER:PASSWORD")
+    server.add_argument("--account", action="append", default=[], metavar="DOMAIN\\USER:PASSWORD")
+    server.add_argument("--keytab", metavar="FILE", help="the services' keys")
     server.add_argument("--cert", metavar="PEM", help="RSA certificate and key in one file; made anew otherwise")
     server.add_argument("--count", type=int, default=1, help="end after so many connections")
     client.add_argument("port", type=int)
-    client.add_argument("--user", required=True, metavar="DOMAIN\\USER")
+    client.add_argument("--user", required=True, metavar="DOMAIN\\USER", help="or USER@REALM")
+    client.add_argument("--ccache", metavar="FILE", help="tickets for Kerberos, in place of the password")
     client.add_argument("--password", required=True)
     client.add_argument("--delegate", default="password", choices=["password", "smart-card", "remote-guard"])
     return parser.parse_args()
@@ -368,6 +383,10 @@ def end_with_owner():
 def main():
     options = arguments()
     engine._CREDSSP_VERSION = options.version
+    if options.krb5_conf:
+        os.environ["KRB5_CONFIG"] = options.krb5_conf
+    if options.role == "server" and options.keytab:
+        os.environ["KRB5_KTNAME"] = "FILE:" + options.keytab
 
     def give_up(*_):
         print_line(ok=False, error="Timeout", message="%g seconds are over" % options.timeout)
