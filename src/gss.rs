@@ -7,6 +7,8 @@
 use std::fmt;
 
 use bytes::BytesMut;
+#[cfg(any(feature = "kerberos", feature = "ntlm"))]
+use md5::{Digest, Md5};
 
 use crate::account::{Account, AccountRequest, LogonInfo};
 use crate::credentials::Credentials;
@@ -108,6 +110,21 @@ impl ChannelBindings {
     /// The application data.
     pub fn application_data(&self) -> &[u8] {
         &self.0
+    }
+
+    /// What messages hold of them: the MD5 of a gss_channel_bindings_struct without addresses (RFC 4121, section 4.1.1.2;
+    /// MS-NLMP, section 2.2.2.1).
+    #[cfg(any(feature = "kerberos", feature = "ntlm"))]
+    pub(crate) fn hash(&self) -> [u8; 16] {
+        let data = self.application_data();
+        // Application data of 4 GiB and more does not exist; were there any, the two ends would disagree and fail.
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        Md5::new()
+            .chain_update([0; 16])
+            .chain_update(length.to_le_bytes())
+            .chain_update(data)
+            .finalize()
+            .into()
     }
 }
 

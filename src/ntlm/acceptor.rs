@@ -13,13 +13,13 @@ use super::message::{
     AuthenticateMessage, AvId, ChallengeMessage, NegotiateMessage, Ntlmv2Response, authenticate,
     av_pair, challenge,
 };
-use super::{AV_FLAG_MIC, Options, channel_bindings_hash, failed, time};
+use super::{AV_FLAG_MIC, Options, failed, time};
 use crate::account::{Account, AccountKey, AccountRequest, Candidate, NtlmLogon};
 use crate::environment::Environment;
 use crate::error::{
     ApiMisuse, AuthenticationFailure, Error, InvalidMessage, InvalidMessageKind, PeerIncompatible,
 };
-use crate::gss::{Acceptor, AcceptorRequest, AcceptorStep, AwaitsAccount};
+use crate::gss::{Acceptor, AcceptorRequest, AcceptorStep, AwaitsAccount, ChannelBindings};
 use crate::mechanism::Mechanism;
 use crate::name::AccountName;
 use crate::secret::Secret;
@@ -57,7 +57,7 @@ impl Server {
     fn new(options: &Arc<Options>, request: &AcceptorRequest<'_>) -> Self {
         Self {
             options: Arc::clone(options),
-            channel_bindings: request.channel_bindings.map(channel_bindings_hash),
+            channel_bindings: request.channel_bindings.map(ChannelBindings::hash),
             environment: request.environment.clone(),
         }
     }

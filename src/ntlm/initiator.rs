@@ -10,12 +10,12 @@ use super::key::{self, Key, ResponseKey, Sender};
 use super::message::authenticate::{self, Parts};
 use super::message::response::CLIENT_CHALLENGE_HEADER_LEN;
 use super::message::{AvId, AvPairs, ChallengeMessage, av_pair, negotiate};
-use super::{AV_FLAG_MIC, Options, channel_bindings_hash, time};
+use super::{AV_FLAG_MIC, Options, time};
 use crate::codec::utf16;
 use crate::credentials::{Credentials, LogonSecret};
 use crate::environment::Environment;
 use crate::error::{Error, InvalidMessage, InvalidMessageKind, PeerIncompatible, PeerMisbehaved};
-use crate::gss::{Initiator, InitiatorRequest, InitiatorStep};
+use crate::gss::{ChannelBindings, Initiator, InitiatorRequest, InitiatorStep};
 use crate::mechanism::Mechanism;
 use crate::name::ServicePrincipalName;
 
@@ -31,7 +31,7 @@ pub(super) fn start(
         options: Arc::clone(options),
         credentials: request.credentials.clone(),
         target: request.target.clone(),
-        channel_bindings: request.channel_bindings.map(channel_bindings_hash),
+        channel_bindings: request.channel_bindings.map(ChannelBindings::hash),
         environment: request.environment.clone(),
     })))
 }

@@ -8,12 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use md5::{Digest, Md5};
-
 use crate::error::{AuthenticationFailure, Error};
-use crate::gss::{
-    Acceptor, AcceptorRequest, ChannelBindings, Initiator, InitiatorRequest, MechanismProvider,
-};
+use crate::gss::{Acceptor, AcceptorRequest, Initiator, InitiatorRequest, MechanismProvider};
 use crate::mechanism::{Mechanism, Oid};
 
 mod acceptor;
@@ -180,20 +176,6 @@ impl Default for Options {
             max_time_skew: None,
         }
     }
-}
-
-/// `MsvAvChannelBindings`: the MD5 of a gss_channel_bindings_struct without addresses (MS-NLMP, section 2.2.2.1;
-/// RFC 4121, section 4.1.1.2).
-fn channel_bindings_hash(bindings: &ChannelBindings) -> [u8; 16] {
-    let data = bindings.application_data();
-    // Application data of 4 GiB and more does not exist; were there any, the two ends would disagree and fail.
-    let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
-    Md5::new()
-        .chain_update([0; 16])
-        .chain_update(length.to_le_bytes())
-        .chain_update(data)
-        .finalize()
-        .into()
 }
 
 fn failed(reason: AuthenticationFailure) -> Error {

@@ -14,6 +14,7 @@ use crate::codec::der;
 use crate::error::{ApiMisuse, Error, InvalidMessage, InvalidMessageKind};
 
 mod ap;
+mod authenticator_checksum;
 mod encoded;
 mod encrypted;
 mod error;
@@ -27,6 +28,7 @@ mod time;
 mod user_to_user;
 
 pub use ap::{ApRep, ApReq, Authenticator, EncApRepPart};
+pub use authenticator_checksum::{AuthenticatorChecksum, ContextFlags};
 pub use encoded::Encoded;
 pub use encrypted::{
     AuthorizationDataElement, ChecksumValue, EncryptedData, HostAddress, KeyValue,
