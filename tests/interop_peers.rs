@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::Command;
 
 use peer::{
-    GssError, GssMechanism, GssPeer, GssRole, Krb5User, MitKdc, Peer, PyspnegoClient,
-    PyspnegoServer,
+    GssError, GssMechanism, GssPeer, GssRole, KdcProxy, Krb5User, MitKdc, Peer, PyspnegoClient,
+    PyspnegoServer, SambaAd,
 };
 use serde_json::{Value, json};
 
@@ -329,6 +329,90 @@ fn gss_krb5_refuses_other_channel_bindings_and_what_was_said_before() {
     let (_, mut again) = pair("cb=c0ffee");
     let refused = again.step(Some(&token)).unwrap_err();
     assert!(refused.message.contains("replay"), "{refused}");
+}
+
+#[test]
+fn kdcproxy_passes_on_to_a_kdc() {
+    if !(peer::available(Peer::MitKdc) && peer::available(Peer::KdcProxy)) {
+        return;
+    }
+    let kdc = MitKdc::start();
+    let proxy = KdcProxy::start(kdc.address(), &[MitKdc::REALM, MitKdc::OTHER_REALM]);
+    let user = proxy.user();
+    user.kinit("alice", MitKdc::PASSWORD).unwrap();
+    let services = [
+        "TERMSRV/server.test.example",
+        "TERMSRV/server.other.example@",
+    ];
+    user.run("kvno", &services, "").unwrap();
+    assert!(proxy.user().kinit("alice", "another").is_err());
+
+    let ca_pem = proxy.ca_pem();
+    let get = |url: String, trust: &[&str]| {
+        let output = Command::new("curl")
+            .args([
+                "--silent",
+                "--max-time",
+                "20",
+                "--write-out",
+                "%{http_code}",
+            ])
+            .args(["--output", "/dev/null", &url])
+            .args(trust)
+            .output()
+            .unwrap();
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let trusting = ["--cacert", ca_pem.to_str().unwrap()];
+    let method_not_allowed = (0, "405".to_owned());
+    assert_eq!(get(proxy.url(), &trusting), method_not_allowed);
+    assert_eq!(get(proxy.http_url(), &[]), method_not_allowed);
+    // Whom it does not know it does not trust.
+    assert_eq!(get(proxy.url(), &[]), (60, "000".to_owned()));
+}
+
+#[test]
+fn samba_ad_logs_on_and_issues_tickets() {
+    if !(peer::available(Peer::SambaAd) && peer::available(Peer::MitKdc)) {
+        return;
+    }
+    let (domain, other) = (SambaAd::start(), SambaAd::start());
+    let user = domain.user();
+    let by_upn = ["-C", "-E", SambaAd::ALICE_UPN];
+    user.run("kinit", &by_upn, SambaAd::PASSWORD).unwrap();
+    let listed = user.run("klist", &[], "").unwrap();
+    assert!(
+        listed.contains("Default principal: alice@AD.EXAMPLE"),
+        "{listed}"
+    );
+    let services = [
+        SambaAd::WINRM_SERVICE,
+        SambaAd::HTTP_SERVICE,
+        SambaAd::RDP_SERVICE,
+    ];
+    user.run("kvno", &services, "").unwrap();
+
+    for account in ["bob", "Éva日本", SambaAd::PROTECTED, SambaAd::RDP_ACCOUNT] {
+        other.user().kinit(account, SambaAd::PASSWORD).unwrap();
+    }
+    for (account, password) in [
+        ("bob", "another"),
+        (SambaAd::MUST_CHANGE, SambaAd::PASSWORD),
+        (SambaAd::DISABLED, SambaAd::PASSWORD),
+    ] {
+        assert!(other.user().kinit(account, password).is_err(), "{account}");
+    }
+    let keytab = domain.path("service.keytab");
+    let service = domain.user();
+    service
+        .kinit_by_keytab(SambaAd::RDP_ACCOUNT, &keytab)
+        .unwrap();
+    let tickets = service.ccache().to_str().unwrap();
+    user.run("kvno", &["--u2u", tickets, SambaAd::RDP_ACCOUNT], "")
+        .unwrap();
 }
 
 #[cfg(target_os = "linux")]

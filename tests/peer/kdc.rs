@@ -46,6 +46,10 @@ impl MitKdc {
         self.port
     }
 
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -67,7 +71,7 @@ impl MitKdc {
 
     /// Asks over TCP.
     pub fn ask(&self, message: &[u8]) -> Vec<u8> {
-        ask((Ipv4Addr::LOCALHOST, self.port).into(), message)
+        ask(self.address(), message)
     }
 }
 

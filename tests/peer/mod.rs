@@ -24,9 +24,11 @@
 
 mod gss;
 mod kdc;
+mod kdc_proxy;
 mod krb5_user;
 mod process;
 mod pyspnego;
+mod samba_ad;
 
 use std::env;
 use std::io::{Write as _, stderr};
@@ -37,9 +39,11 @@ use std::thread;
 
 pub use gss::{GssError, GssMechanism, GssPeer, GssRole, GssStep, GssUnwrapped};
 pub use kdc::MitKdc;
+pub use kdc_proxy::KdcProxy;
 pub use krb5_user::Krb5User;
 pub use process::Process;
 pub use pyspnego::{PyspnegoClient, PyspnegoServer};
+pub use samba_ad::SambaAd;
 
 /// Set to 1 where a missing peer is a failure: in CI.
 const REQUIRE_PEERS: &str = "CREDSSP_REQUIRE_PEERS";
@@ -55,22 +59,28 @@ pub enum Peer {
     Gss,
     /// MIT's krb5kdc, the tools that make its database, its clients' tools, and libfaketime.
     MitKdc,
+    /// kdcproxy in the same virtual environment as pyspnego.
+    KdcProxy,
+    /// Samba as a domain controller; it needs root.
+    SambaAd,
 }
 
 impl Peer {
     /// The peer's interpreter.
     pub fn python(self) -> PathBuf {
         match self {
-            Self::Pyspnego => {
-                let folder = env::var_os(PEERS_DIR).map_or_else(
-                    || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"),
-                    PathBuf::from,
-                );
-                folder.join("venv/bin/python")
-            }
+            Self::Pyspnego | Self::KdcProxy => Self::folder().join("venv/bin/python"),
             Self::Gss => PathBuf::from("/usr/bin/python3"),
-            Self::MitKdc => panic!("it is no Python program"),
+            Self::MitKdc | Self::SambaAd => panic!("it is no Python program"),
         }
+    }
+
+    /// Where the peers are installed that are no Debian packages.
+    fn folder() -> PathBuf {
+        env::var_os(PEERS_DIR).map_or_else(
+            || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"),
+            PathBuf::from,
+        )
     }
 
     /// The path of a script in `tests/peers`.
@@ -85,6 +95,8 @@ impl Peer {
             Self::Pyspnego => "pyspnego",
             Self::Gss => "python3-gssapi with gss-ntlmssp",
             Self::MitKdc => "krb5-kdc with krb5-user and faketime",
+            Self::KdcProxy => "kdcproxy",
+            Self::SambaAd => "samba-ad-dc, which runs as root only,",
         }
     }
 
@@ -92,35 +104,47 @@ impl Peer {
     fn installed(self) -> bool {
         static PYSPNEGO: OnceLock<bool> = OnceLock::new();
         static GSS: OnceLock<bool> = OnceLock::new();
-        if self == Self::MitKdc {
-            return [
-                "sbin/krb5kdc",
-                "sbin/kdb5_util",
-                "sbin/kadmin.local",
-                "bin/kinit",
-                "bin/faketime",
-            ]
-            .iter()
-            .all(|tool| Path::new("/usr").join(tool).exists());
+        static SAMBA: OnceLock<bool> = OnceLock::new();
+        const MIT: [&str; 4] = [
+            "/usr/sbin/krb5kdc",
+            "/usr/sbin/kadmin.local",
+            "/usr/bin/kinit",
+            "/usr/bin/faketime",
+        ];
+        match self {
+            Self::Pyspnego => *PYSPNEGO
+                .get_or_init(|| self.imports("import gssapi, kdcproxy, krb5, spnego")),
+            Self::Gss => *GSS.get_or_init(|| {
+                self.imports("import gssapi; assert '1.3.6.1.4.1.311.2.2.10' in [m.dotted_form for m in gssapi.raw.indicate_mechs()]")
+            }),
+            Self::MitKdc => MIT.iter().all(|tool| Path::new(tool).exists()),
+            Self::KdcProxy => Self::Pyspnego.installed(),
+            Self::SambaAd => *SAMBA.get_or_init(|| {
+                let domain = Self::folder().join("samba_ad/made-by");
+                self.permitted() && Path::new("/usr/sbin/samba").exists() && domain.exists()
+            }),
         }
-        let (answer, probe) = match self {
-            Self::Pyspnego => (&PYSPNEGO, "import gssapi, kdcproxy, krb5, spnego"),
-            Self::Gss => (
-                &GSS,
-                "import gssapi; assert '1.3.6.1.4.1.311.2.2.10' in [m.dotted_form for m in gssapi.raw.indicate_mechs()]",
-            ),
-            Self::MitKdc => unreachable!(),
-        };
-        *answer.get_or_init(|| {
-            Command::new(self.python())
-                .args(["-c", probe])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status()
-                .is_ok_and(|status| status.success())
-        })
     }
+
+    /// Whether a missing peer is only a matter of installing it.
+    fn permitted(self) -> bool {
+        // What its script does first.
+        let unshare = ["--mount", "--pid", "--fork", "--mount-proc", "true"];
+        self != Self::SambaAd || succeeds(Command::new("unshare").args(unshare))
+    }
+
+    fn imports(self, probe: &str) -> bool {
+        succeeds(Command::new(self.python()).args(["-c", probe]))
+    }
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 /// Whether the peer can be used.
@@ -129,14 +153,14 @@ impl Peer {
 /// passing tests print, but not what is written to standard error itself.
 ///
 /// # Panics
-/// If the peer is missing and `CREDSSP_REQUIRE_PEERS` is 1.
+/// If the peer is missing, could run here, and `CREDSSP_REQUIRE_PEERS` is 1.
 pub fn available(peer: Peer) -> bool {
     if peer.installed() {
         return true;
     }
     let missing = format!("{} is not installed (run tests/peers/install)", peer.name());
     assert!(
-        env::var_os(REQUIRE_PEERS).is_none_or(|value| value != "1"),
+        env::var_os(REQUIRE_PEERS).is_none_or(|value| value != "1") || !peer.permitted(),
         "{missing}"
     );
     let test = thread::current().name().unwrap_or("a test").to_owned();
