@@ -155,7 +155,7 @@ fn logs_on_by_a_key_and_by_names_outside_of_ascii_and_without_pre_authentication
         b"TEST.EXAMPLEalice",
         None,
     );
-    let secret = ClientSecret::Keys(vec![key.unwrap()]);
+    let secret = ClientSecret::Keys([key.unwrap()].into());
     let (ticket, _) = Logon::new(&kdc, "alice").run_with(secret);
     assert!(ticket.unwrap().flags.contains(Flags::PRE_AUTHENT));
 

@@ -40,15 +40,58 @@ pub enum KdcError {
     /// KDC_ERR_WRONG_REALM, without saying which is the right one.
     #[error("the client or the service belongs to another realm")]
     WrongRealm,
+    /// There is neither a ticket that is valid nor anything to get one by.
+    #[error("no ticket at hand is valid now, and there is no password or key to get one by")]
+    NoTicket,
     /// Referrals to other realms, too many or in a circle.
     #[error("it refers the client from realm to realm without an end")]
     ReferralLoop,
     /// An answer that is not to the question: the field says where it differs.
     #[error("its answer does not fit the question: {0}")]
     UnfitReply(&'static str),
+    /// KDC_ERR_MUST_USE_USER2USER.
+    #[error("the service has tickets for user-to-user only")]
+    UserToUserRequired,
+    /// KRB_ERR_RESPONSE_TOO_BIG, over a transport that should not know it.
+    #[error("its answer does not fit into a datagram: ask it over TCP")]
+    ResponseTooBig,
     /// No KDC answered.
     #[error(transparent)]
     Unreachable(#[from] KdcUnreachable),
+    /// Any other error code of RFC 4120, section 7.5.9.
+    #[error("error code {0} (RFC 4120, section 7.5.9)")]
+    Other(i32),
+}
+
+/// Why a server refuses a ticket, as its KRB-ERROR says, which nothing authenticates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TicketRefusal {
+    /// KRB_AP_ERR_BAD_INTEGRITY, KRB_AP_ERR_MODIFIED.
+    #[error(
+        "it cannot open it: its keytab or its password is not the one that the KDC has, or the name is another server's"
+    )]
+    WrongKey,
+    /// KRB_AP_ERR_NOT_US, KRB_AP_ERR_BADKEYVER, KRB_AP_ERR_NOKEY.
+    #[error(
+        "it has no key for it: its keytab lacks the service's name, or the key's present version"
+    )]
+    NoKey,
+    /// KRB_AP_ERR_TKT_EXPIRED, KRB_AP_ERR_TKT_NYV.
+    #[error("it is not valid now, by the server's clock")]
+    NotValidNow,
+    /// KRB_AP_ERR_REPEAT.
+    #[error("it has seen this message before")]
+    Replayed,
+    /// KRB_AP_ERR_SKEW, after the server's own time was tried.
+    #[error("the clocks are too far apart")]
+    ClockSkew,
+    /// KRB_AP_ERR_USER_TO_USER_REQUIRED, where there is no ticket-granting ticket to go on with.
+    #[error("it takes user-to-user only")]
+    UserToUserRequired,
+    /// KRB_AP_ERR_NO_TGT.
+    #[error("it has no ticket-granting ticket for user-to-user")]
+    NoTicketGrantingTicket,
     /// Any other error code of RFC 4120, section 7.5.9.
     #[error("error code {0} (RFC 4120, section 7.5.9)")]
     Other(i32),

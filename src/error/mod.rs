@@ -17,7 +17,7 @@ mod progress;
 mod tls;
 
 pub use invalid_message::{InvalidMessage, InvalidMessageKind};
-pub use kdc::KdcError;
+pub use kdc::{KdcError, TicketRefusal};
 pub use nt_status::NtStatus;
 pub use peer::{PeerIncompatible, PeerMisbehaved};
 pub use progress::{HandshakeError, Progress, Step};
@@ -45,6 +45,10 @@ pub enum Error {
     /// A KDC refused, or its answer does not hold.
     #[error("Kerberos cannot log the client on: {0}")]
     Kdc(#[from] KdcError),
+
+    /// A server refused a Kerberos ticket.
+    #[error("the server refuses the Kerberos ticket: {0}")]
+    TicketRefused(#[from] TicketRefusal),
 
     /// The peer reported a failure in `TSRequest.errorCode` (MS-CSSP, section 2.2.1).
     #[error("the peer refused the logon: {0}")]
@@ -114,6 +118,7 @@ impl Error {
             Self::Other(_) | Self::GetRandomFailed(_) => Some(NtStatus::NO_LOGON_SERVERS),
             Self::Rejected(_)
             | Self::Kdc(_)
+            | Self::TicketRefused(_)
             | Self::DelegationDenied(_)
             | Self::Tls(_)
             | Self::InvalidName(_)
@@ -146,6 +151,7 @@ impl Error {
             Self::PeerIncompatible(_) => "PeerIncompatible",
             Self::Rejected(_) => "Rejected",
             Self::Kdc(_) => "Kdc",
+            Self::TicketRefused(_) => "TicketRefused",
             Self::AuthenticationFailed { .. } => "AuthenticationFailed",
             Self::AccountRefused(_) => "AccountRefused",
             Self::PublicKeyMismatch => "PublicKeyMismatch",
@@ -183,6 +189,11 @@ pub enum AuthenticationFailure {
     /// The channel bindings are missing or belong to another channel (MS-NLMP, section 2.2.2.1).
     #[error("the channel bindings are missing or belong to another TLS channel")]
     WrongChannelBindings,
+    /// The server's AP-REP is not of who can open the ticket, or not to what was sent (RFC 4120, section 3.2.5).
+    #[error(
+        "the server has not proved itself: its answer is not of who can open the ticket, or not to this client's message"
+    )]
+    WrongServerProof,
     /// The client's time is too far from ours.
     #[error("the client's clock is too far from this server's: set both clocks")]
     TimeSkew,

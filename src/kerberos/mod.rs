@@ -6,8 +6,10 @@ pub mod crypto;
 pub mod initiator;
 pub mod keytab;
 mod per_message;
+mod provider;
 
 #[cfg(test)]
 mod tests;
 
 pub use per_message::{ContextParameters, End, KerberosContext, Unwrapped};
+pub use provider::Kerberos;

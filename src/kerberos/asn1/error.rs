@@ -71,12 +71,12 @@ impl KrbError {
 pub struct ErrorCode(i32);
 
 impl ErrorCode {
+    /// The account has expired.
+    pub const CLIENT_EXPIRED: Self = Self(1);
     /// The KDC does not know the client.
     pub const C_PRINCIPAL_UNKNOWN: Self = Self(6);
     /// The KDC does not know the service.
     pub const S_PRINCIPAL_UNKNOWN: Self = Self(7);
-    /// The account has expired.
-    pub const CLIENT_EXPIRED: Self = Self(1);
     /// None of the encryption types.
     pub const ETYPE_NOSUPP: Self = Self(14);
     /// The account is disabled, expired or locked out.
@@ -87,12 +87,36 @@ impl ErrorCode {
     pub const PREAUTH_FAILED: Self = Self(24);
     /// Pre-authentication is wanted.
     pub const PREAUTH_REQUIRED: Self = Self(25);
+    /// In user-to-user, the ticket and the other side's name do not go together.
+    pub const SERVER_NOMATCH: Self = Self(26);
+    /// The ticket is for user-to-user only (RFC 4120, section 3.7).
+    pub const MUST_USE_USER2USER: Self = Self(27);
+    /// What was encrypted does not open.
+    pub const BAD_INTEGRITY: Self = Self(31);
+    /// The ticket has expired.
+    pub const TKT_EXPIRED: Self = Self(32);
+    /// The ticket is not valid yet.
+    pub const TKT_NYV: Self = Self(33);
+    /// The message came a second time.
+    pub const REPEAT: Self = Self(34);
+    /// The ticket is another server's.
+    pub const NOT_US: Self = Self(35);
     /// The clocks are too far apart.
     pub const SKEW: Self = Self(37);
+    /// The message was changed.
+    pub const MODIFIED: Self = Self(41);
+    /// The server has the ticket's key in another version.
+    pub const BADKEYVER: Self = Self(44);
+    /// The server has no key for the ticket.
+    pub const NOKEY: Self = Self(45);
     /// The reply does not fit into a datagram.
     pub const RESPONSE_TOO_BIG: Self = Self(52);
+    /// The server has no ticket-granting ticket to give (RFC 4120, section 3.7).
+    pub const NO_TGT: Self = Self(67);
     /// The client is another realm's (RFC 6806, section 7).
     pub const WRONG_REALM: Self = Self(68);
+    /// The server takes user-to-user only.
+    pub const USER_TO_USER_REQUIRED: Self = Self(69);
     /// Pre-authentication took too long (RFC 6113, section 5.2).
     pub const PREAUTH_EXPIRED: Self = Self(90);
 
@@ -120,6 +144,17 @@ impl ErrorCode {
             Self::RESPONSE_TOO_BIG => "the reply does not fit into a datagram: use TCP",
             Self::WRONG_REALM => "the client belongs to another realm",
             Self::PREAUTH_EXPIRED => "pre-authentication took too long",
+            Self::MUST_USE_USER2USER | Self::USER_TO_USER_REQUIRED => "user-to-user is wanted",
+            Self::SERVER_NOMATCH => "the additional ticket is another principal's",
+            Self::BAD_INTEGRITY => "what was encrypted does not open",
+            Self::TKT_EXPIRED => "the ticket has expired",
+            Self::TKT_NYV => "the ticket is not valid yet",
+            Self::REPEAT => "the message came a second time",
+            Self::NOT_US => "the ticket is another server's",
+            Self::MODIFIED => "the message was changed",
+            Self::BADKEYVER => "the server has the ticket's key in another version",
+            Self::NOKEY => "the server has no key for the ticket",
+            Self::NO_TGT => "the server has no ticket-granting ticket",
             _ => "see RFC 4120, section 7.5.9",
         }
     }

@@ -95,7 +95,15 @@ impl PrincipalName {
 
     /// Whether it is the name of a ticket-granting service.
     pub fn is_krbtgt(&self) -> bool {
-        matches!(&*self.name_string, [first, _] if first.as_bytes() == b"krbtgt")
+        self.ticket_granting_realm().is_some()
+    }
+
+    /// The realm of the ticket-granting service whose name it is.
+    pub fn ticket_granting_realm(&self) -> Option<&KerberosString> {
+        match &*self.name_string {
+            [first, realm] if first.as_bytes() == b"krbtgt" => Some(realm),
+            _ => None,
+        }
     }
 }
 

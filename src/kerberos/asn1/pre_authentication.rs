@@ -28,6 +28,8 @@ impl PaData {
     pub const PAC_REQUEST: i32 = 128;
     /// PA-FX-COOKIE, which goes back as it came (RFC 6113, section 5.2).
     pub const FX_COOKIE: i32 = 133;
+    /// PA-PAC-OPTIONS (MS-KILE, section 2.2.10).
+    pub const PAC_OPTIONS: i32 = 167;
     /// PA-REQ-ENC-PA-REP (RFC 6806, section 11).
     pub const REQ_ENC_PA_REP: i32 = 149;
 

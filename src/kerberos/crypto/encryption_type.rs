@@ -37,6 +37,14 @@ impl EncryptionType {
         Self::Rc4Hmac,
     ];
 
+    /// Those that are taken unless told otherwise, the strongest first: all but the broken one.
+    pub const DEFAULT: &[Self] = &[
+        Self::Aes256Sha2,
+        Self::Aes256Sha1,
+        Self::Aes128Sha2,
+        Self::Aes128Sha1,
+    ];
+
     /// From its number; `None` where this crate does not speak it.
     pub fn from_number(number: i32) -> Option<Self> {
         Self::ALL

@@ -1,13 +1,12 @@
 //! The AS exchange (RFC 4120, section 3.1): a ticket-granting ticket for a password or a key.
 
-use super::{ClientName, ClientSecret, IssuedTicket};
-use crate::environment::Environment;
+use super::{ClientName, ClientSecret, IssuedTicket, clock, refusal};
+use crate::environment::{Environment, GetRandomFailed};
 use crate::error::{Error, KdcError, OtherError};
 use crate::kdc::KdcRequest;
 use crate::kerberos::asn1::{
     Encoded, EncryptedData, ErrorCode, EtypeInfo2Entry, Flags, KdcRep, KdcReq, KdcReqBody,
-    KerberosTime, KrbError, MessageType, MethodData, Microseconds, PaData, PaEncTsEnc,
-    PrincipalName,
+    KerberosTime, KrbError, MessageType, MethodData, PaData, PaEncTsEnc, PrincipalName, Unsigned32,
 };
 use crate::kerberos::crypto::{CryptoError, EncryptionKey, EncryptionType, KeyUsage};
 
@@ -34,11 +33,12 @@ pub enum AsStep {
 
 /// An AS exchange that waits for a KDC's reply.
 ///
-/// At most three messages go to one realm: the plain request, the one with the timestamp, and the same once more with
-/// the KDC's time. A password that was refused is not sent again, for that is what locks accounts.
+/// As a rule three messages at most go to one realm: the plain request, the one with the timestamp, and the same once more
+/// with the KDC's time. A password that was refused is not sent again, for that is what locks accounts. `user@suffix` of which
+/// the KDC knows nothing is asked for once more as `user`.
 #[derive(Debug)]
 pub struct AsExchange {
-    environment: Environment,
+    pub(super) environment: Environment,
     pub(super) client: ClientName,
     secret: ClientSecret,
     pub(super) encryption_types: Vec<EncryptionType>,
@@ -53,6 +53,7 @@ pub struct AsExchange {
     offset: i64,
     sent_timestamp: bool,
     retried_skew: bool,
+    restarted: bool,
     referrals: u8,
 }
 
@@ -103,6 +104,7 @@ impl AsExchange {
             offset: 0,
             sent_timestamp: false,
             retried_skew: false,
+            restarted: false,
             referrals: 0,
         };
         exchange.ask(None)
@@ -149,36 +151,54 @@ impl AsExchange {
                 let encryption_type = self.derive(&methods, None)?;
                 // RFC 6113, section 5.2: the cookie goes back unchanged.
                 self.cookie = find(&methods, PaData::FX_COOKIE).cloned();
-                self.offset = self.offset_to(error.stime);
+                self.offset = clock::offset_to(&self.environment, error.stime);
                 self.ask(Some(encryption_type))
             }
             ErrorCode::SKEW if self.sent_timestamp && !self.retried_skew => {
                 self.retried_skew = true;
-                self.offset = self.offset_to(error.stime);
+                self.offset = clock::offset_to(&self.environment, error.stime);
                 let used = self.derived.as_ref().map(|used| used.key.encryption_type());
                 let used = used.or_else(|| self.encryption_types.first().copied());
                 self.ask(used)
             }
+            // RFC 6113, section 5.2: the state behind the cookie has gone; a new exchange gets another.
+            ErrorCode::PREAUTH_EXPIRED if self.sent_timestamp && !self.restarted => {
+                self.restarted = true;
+                self.restart()
+            }
             // RFC 6806, section 7: the error's crealm is "the realm of the client", where canonicalize was asked for.
-            ErrorCode::WRONG_REALM if self.canonicalize && self.referrals < MAX_REFERRALS => {
-                let realm = error.crealm.clone().ok_or(KdcError::ReferralLoop)?;
-                if realm == self.client.realm {
+            ErrorCode::WRONG_REALM if self.canonicalize => {
+                let realm = error.crealm.clone().ok_or(KdcError::WrongRealm)?;
+                if realm == self.client.realm || self.referrals == MAX_REFERRALS {
                     return Err(KdcError::ReferralLoop.into());
                 }
                 self.client.realm = realm;
                 self.referrals += 1;
-                self.body = Self::body(
-                    &self.client,
-                    &self.encryption_types,
-                    self.canonicalize,
-                    &self.environment,
-                )?;
-                (self.derived, self.cookie, self.offset) = (None, None, 0);
-                (self.sent_timestamp, self.retried_skew) = (false, false);
-                self.ask(None)
+                self.restart()
             }
-            code => Err(refusal(code).into()),
+            ErrorCode::C_PRINCIPAL_UNKNOWN => match self.client.without_enterprise() {
+                // Some KDCs have no enterprise names: theirs is the user of the realm that the suffix says.
+                Some(plain) if self.referrals == 0 => {
+                    self.client = plain;
+                    self.restart()
+                }
+                _ => Err(KdcError::ClientUnknown.into()),
+            },
+            code => Err(refusal::of_kdc(code).into()),
         }
+    }
+
+    /// Begins again: another realm, another name, or nothing of what the KDC has said.
+    fn restart(mut self) -> Result<AsStep, Error> {
+        self.body = Self::body(
+            &self.client,
+            &self.encryption_types,
+            self.canonicalize,
+            &self.environment,
+        )?;
+        (self.derived, self.cookie, self.offset) = (None, None, 0);
+        (self.sent_timestamp, self.retried_skew) = (false, false);
+        self.ask(None)
     }
 
     /// The next request, with a timestamp under the key of an encryption type.
@@ -200,10 +220,10 @@ impl AsExchange {
 
     /// PA-ENC-TIMESTAMP (RFC 4120, section 5.2.7.2).
     fn timestamp(&self, encryption_type: EncryptionType) -> Result<PaData, Error> {
-        let now = self.environment.time.since_unix_epoch();
+        let (patimestamp, pausec) = clock::now(&self.environment, self.offset);
         let time = PaEncTsEnc {
-            patimestamp: KerberosTime::from_unix(now.as_secs().saturating_add_signed(self.offset)),
-            pausec: Microseconds::new(now.subsec_micros()),
+            patimestamp,
+            pausec: Some(pausec),
         };
         let random = &*self.environment.random;
         let key = self.key(encryption_type)?;
@@ -219,10 +239,6 @@ impl AsExchange {
         canonicalize: bool,
         environment: &Environment,
     ) -> Result<Encoded<KdcReqBody>, Error> {
-        let mut nonce = [0; 4];
-        environment.random.fill(&mut nonce)?;
-        // Below 2³¹: some KDCs take it for a number with a sign.
-        let nonce = u32::from_be_bytes(nonce) & 0x7fff_ffff;
         let options = Flags::FORWARDABLE
             .with(Flags::RENEWABLE)
             .with(Flags::RENEWABLE_OK);
@@ -238,7 +254,7 @@ impl AsExchange {
             from: None,
             till: KerberosTime::FAR_FUTURE,
             rtime: Some(KerberosTime::FAR_FUTURE),
-            nonce: nonce.into(),
+            nonce: nonce(environment)?,
             etype: encryption_types.iter().map(|kind| kind.number()).collect(),
             addresses: None,
             enc_authorization_data: None,
@@ -320,33 +336,18 @@ impl AsExchange {
         .ok_or(KdcError::NoCommonEncryptionType)
     }
 
-    /// From our clock to another, in seconds.
-    pub(super) fn offset_to(&self, time: KerberosTime) -> i64 {
-        let now = KerberosTime::from_unix(self.environment.time.since_unix_epoch().as_secs());
-        let distance = i64::try_from(time.distance(now).as_secs()).unwrap_or(i64::MAX);
-        if time < now { -distance } else { distance }
-    }
-
     pub(super) fn canonicalizes(&self) -> bool {
         self.canonicalize
     }
 }
 
-pub(super) fn find(padata: &[PaData], kind: i32) -> Option<&PaData> {
-    padata.iter().find(|entry| entry.padata_type == kind)
+/// Of a request, below 2³¹: some KDCs take it for a number with a sign.
+pub(super) fn nonce(environment: &Environment) -> Result<Unsigned32, GetRandomFailed> {
+    let mut nonce = [0; 4];
+    environment.random.fill(&mut nonce)?;
+    Ok((u32::from_be_bytes(nonce) & 0x7fff_ffff).into())
 }
 
-fn refusal(code: ErrorCode) -> KdcError {
-    match code {
-        ErrorCode::C_PRINCIPAL_UNKNOWN => KdcError::ClientUnknown,
-        ErrorCode::S_PRINCIPAL_UNKNOWN => KdcError::ServiceUnknown,
-        ErrorCode::CLIENT_EXPIRED | ErrorCode::CLIENT_REVOKED => KdcError::ClientRevoked,
-        ErrorCode::KEY_EXPIRED => KdcError::PasswordExpired,
-        ErrorCode::PREAUTH_FAILED => KdcError::WrongPassword,
-        ErrorCode::PREAUTH_REQUIRED => KdcError::NoCommonPreAuthentication,
-        ErrorCode::SKEW => KdcError::ClockSkew,
-        ErrorCode::ETYPE_NOSUPP => KdcError::NoCommonEncryptionType,
-        ErrorCode::WRONG_REALM => KdcError::ReferralLoop,
-        code => KdcError::Other(code.number()),
-    }
+pub(super) fn find(padata: &[PaData], kind: i32) -> Option<&PaData> {
+    padata.iter().find(|entry| entry.padata_type == kind)
 }

@@ -1,11 +1,9 @@
 use super::as_exchange::find;
-use super::{AsExchange, IssuedTicket};
+use super::reply::{self, fits};
+use super::{AsExchange, IssuedTicket, clock};
 use crate::error::{Error, KdcError};
-use crate::kerberos::asn1::{ChecksumValue, EncKdcRepPart, Flags, KdcRep, KerberosTime, PaData};
+use crate::kerberos::asn1::{ChecksumValue, EncKdcRepPart, Flags, KdcRep, PaData};
 use crate::kerberos::crypto::{EncryptionKey, EncryptionType, KeyUsage};
-
-/// How far a ticket's beginning may lie behind the time of its issue, in seconds.
-const MAX_SKEW: u64 = 300;
 
 impl AsExchange {
     /// Holds a reply, whose encrypted part the client's key has opened, against what was asked (RFC 4120, section 3.1.5).
@@ -17,58 +15,24 @@ impl AsExchange {
     ) -> Result<IssuedTicket, Error> {
         let part = EncKdcRepPart::decode(part)?;
         let asked = self.body.value();
-        let fits = |holds: bool, field| match holds {
-            true => Ok(()),
-            false => Err(KdcError::UnfitReply(field)),
-        };
-        fits(part.nonce == asked.nonce, "nonce")?;
-
-        // What the reply says in the clear is worth what the encrypted part confirms of it.
-        let ticket = reply.ticket.value();
-        fits(part.sname == ticket.sname, "sname")?;
-        fits(part.srealm == ticket.realm, "srealm")?;
+        reply::check(&part, reply.ticket.value(), asked, part.authtime)?;
         let same_service = asked.sname.as_ref() == Some(&part.sname);
-        let same_client = asked.cname.as_ref() == Some(&reply.cname);
         if self.canonicalizes() {
             // RFC 6806, section 6: the KDC may return another name of the client's; of services, another realm's krbtgt.
             fits(same_service || part.sname.is_krbtgt(), "sname")?;
         } else {
             fits(same_service, "sname")?;
             fits(part.srealm == asked.realm, "srealm")?;
-            fits(same_client, "cname")?;
+            fits(asked.cname.as_ref() == Some(&reply.cname), "cname")?;
             fits(reply.crealm == self.client.realm, "crealm")?;
         }
-
-        fits(part.endtime <= asked.till, "endtime")?;
-        let starttime = part.starttime.unwrap_or(part.authtime);
-        fits(starttime < part.endtime, "endtime")?;
-        let latest = KerberosTime::from_unix(part.authtime.to_unix().saturating_add(MAX_SKEW));
-        fits(starttime <= latest, "starttime")?;
-        fits(
-            part.renew_till <= asked.rtime.or(Some(asked.till)),
-            "renew-till",
-        )?;
-        fits(!part.flags.contains(Flags::INVALID), "flags")?;
         if part.flags.contains(Flags::ENC_PA_REP) {
             self.check_request_checksum(&part, key)?;
         }
-        let session_key = part
-            .key
-            .to_key()
-            .filter(|key| self.encryption_types.contains(&key.encryption_type()))
-            .ok_or(KdcError::UnfitReply("key"))?;
-        Ok(IssuedTicket {
-            session_key,
-            flags: part.flags,
-            crealm: reply.crealm,
-            cname: reply.cname,
-            authtime: part.authtime,
-            starttime: part.starttime,
-            endtime: part.endtime,
-            renew_till: part.renew_till,
-            clock_offset: self.offset_to(part.authtime),
-            ticket: reply.ticket,
-        })
+        let session_key = reply::session_key(&part, &self.encryption_types)?;
+        // It has proved its time.
+        let offset = clock::offset_to(&self.environment, part.authtime);
+        Ok(reply::issued(reply, &part, session_key, part.flags, offset))
     }
 
     /// RFC 6806, section 11: "the client [...] MUST verify" the checksum over the request as it was sent, which nobody can

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use crate::kerberos::asn1::{KerberosString, PrincipalName};
 use crate::kerberos::crypto::{EncryptionKey, EncryptionType};
@@ -49,6 +50,19 @@ impl ClientName {
         }
     }
 
+    /// `user` of the realm where this is the enterprise name `user@suffix`.
+    pub(super) fn without_enterprise(&self) -> Option<Self> {
+        let [name] = &*self.name.name_string else {
+            return None;
+        };
+        let name = name.to_str_lossy();
+        let (user, _) = name.rsplit_once('@')?;
+        (self.name.name_type == PrincipalName::ENTERPRISE).then(|| Self {
+            realm: self.realm.clone(),
+            name: PrincipalName::new(PrincipalName::PRINCIPAL, &[user]),
+        })
+    }
+
     /// Realm and components without anything between them (RFC 4120, section 4).
     pub(super) fn default_salt(&self) -> Vec<u8> {
         let components = self.name.name_string.iter();
@@ -66,10 +80,17 @@ pub enum ClientSecret {
     /// By a password.
     Password(Secret<str>),
     /// By keys, of which the KDC takes one by its encryption type: those of a keytab.
-    Keys(Vec<EncryptionKey>),
+    Keys(Arc<[EncryptionKey]>),
 }
 
 impl ClientSecret {
+    /// By an NT hash, which is the key of rc4-hmac (RFC 4757, section 2).
+    #[cfg(feature = "rc4-hmac")]
+    pub(super) fn nt_hash(hash: &Secret<[u8; 16]>) -> Option<Self> {
+        let key = EncryptionKey::new(EncryptionType::Rc4Hmac, hash.expose()).ok()?;
+        Some(Self::Keys([key].into()))
+    }
+
     /// Whether there is or can be a key of this encryption type.
     pub(super) fn serves(&self, encryption_type: EncryptionType) -> bool {
         match self {

@@ -1,11 +1,22 @@
 //! The client's exchanges with KDCs, without I/O: each state says which KDC to ask, and takes its answer.
 
+mod ap_exchange;
 mod as_exchange;
 mod as_reply;
 mod client;
+mod clock;
+mod mechanism;
+mod options;
+mod refusal;
+mod reply;
+mod tgs_exchange;
+mod tgs_reply;
 
 pub use as_exchange::{AsExchange, AsStep};
 pub use client::{ClientName, ClientSecret};
+pub use mechanism::KerberosInitiator;
+pub use options::{InitiatorOptions, Tickets};
+pub use tgs_exchange::{TgsExchange, TgsRequest, TgsStep};
 
 use super::asn1::{Encoded, Flags, KerberosString, KerberosTime, PrincipalName, Ticket};
 use super::crypto::EncryptionKey;

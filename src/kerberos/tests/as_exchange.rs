@@ -31,7 +31,7 @@ fn client_key() -> EncryptionKey {
 
 fn start(canonicalize: bool) -> (KdcRequest, Box<AsExchange>) {
     let client = ClientName::new(REALM, PrincipalName::new(1, &["alice"]));
-    let secret = ClientSecret::Keys(vec![client_key()]);
+    let secret = ClientSecret::Keys([client_key()].into());
     waiting(AsExchange::start(
         client,
         secret,

@@ -1,0 +1,47 @@
+use super::initiator::{InitiatorOptions, KerberosInitiator};
+use crate::error::{Error, PeerIncompatible};
+use crate::gss::{
+    Acceptor, AcceptorRequest, AcceptorStep, Initiator, InitiatorRequest, MechanismProvider,
+};
+use crate::mechanism::{Mechanism, Oid};
+
+/// Kerberos, client and server.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Kerberos {
+    /// How a client goes about it.
+    pub initiator: InitiatorOptions,
+}
+
+impl MechanismProvider for Kerberos {
+    fn mechanism(&self) -> Mechanism {
+        Mechanism::Kerberos
+    }
+
+    fn oids(&self) -> &'static [Oid] {
+        // MS-SPNG, section 3.1.5.2: Windows' own identifier first, as its clients offer them.
+        &[Oid::MS_KERBEROS, Oid::KERBEROS]
+    }
+
+    fn initiator(&self, request: InitiatorRequest<'_>) -> Option<Box<dyn Initiator>> {
+        let initiator = KerberosInitiator::new(&self.initiator, request)?;
+        Some(Box::new(initiator))
+    }
+
+    fn acceptor(&self, _: AcceptorRequest<'_>) -> Box<dyn Acceptor> {
+        Box::new(Refusing)
+    }
+}
+
+/// A server without keys.
+struct Refusing;
+
+impl Acceptor for Refusing {
+    fn mechanism(&self) -> Mechanism {
+        Mechanism::Kerberos
+    }
+
+    fn step(self: Box<Self>, _: &[u8]) -> Result<AcceptorStep, Error> {
+        Err(PeerIncompatible::NoCommonMechanism.into())
+    }
+}
