@@ -111,6 +111,11 @@ impl Error {
             Self::PeerIncompatible(PeerIncompatible::VersionTooOld { .. }) => {
                 Some(NtStatus::NOT_SUPPORTED)
             }
+            // The client may try again later.
+            Self::AuthenticationFailed {
+                reason: AuthenticationFailure::ReplayCacheFull,
+                ..
+            } => Some(NtStatus::NO_LOGON_SERVERS),
             Self::AuthenticationFailed { .. }
             | Self::PeerIncompatible(_)
             | Self::PublicKeyMismatch => Some(NtStatus::LOGON_FAILURE),
@@ -205,6 +210,96 @@ pub enum AuthenticationFailure {
         "a protected message does not verify: it was changed, replayed, or sealed under another key"
     )]
     WrongSignature,
+    /// The ticket's time is over (KRB_AP_ERR_TKT_EXPIRED).
+    #[error(
+        "the client's ticket has expired: it must get a new one; if it has, compare the clocks"
+    )]
+    TicketExpired,
+    /// The ticket's time has not come, or it is postdated and not validated (KRB_AP_ERR_TKT_NYV).
+    #[error("the client's ticket is not valid yet: compare this server's clock with the KDC's")]
+    TicketNotYetValid,
+    /// No key for the service that the ticket is for (KRB_AP_ERR_NOKEY, KRB_AP_ERR_NOT_US).
+    #[error(
+        "the ticket is for a service of which the keytab has no key: compare the name that the client asks for with \
+         `klist -k`, and export the keys of the account that has this name"
+    )]
+    NoServiceKey,
+    /// The ticket is for a service that is not among the accepted ones (KRB_AP_ERR_NOT_US).
+    #[error(
+        "the ticket is for a service that this server does not accept: add its name to \
+         ServiceCredentials::accept_principals if it should"
+    )]
+    ServiceNotAccepted,
+    /// Keys of the service, but none of the ticket's version or encryption type (KRB_AP_ERR_BADKEYVER).
+    #[error(
+        "the keytab has no key of the ticket's version and encryption type: the account's password was changed since the \
+         keytab was exported, so export it again; the client's old tickets fail until they expire"
+    )]
+    WrongKeyVersion,
+    /// A key that should open the ticket does not (KRB_AP_ERR_BAD_INTEGRITY).
+    #[error(
+        "the service's key does not open the ticket: the keytab holds another password's or salt's key, or two accounts \
+         have the service's name; export the keytab again"
+    )]
+    WrongTicketKey,
+    /// The session key does not open the authenticator (KRB_AP_ERR_BAD_INTEGRITY).
+    #[error("the authenticator does not open: it was changed, or its sender only has the ticket")]
+    WrongAuthenticator,
+    /// The authenticator names another client than the ticket (KRB_AP_ERR_BADMATCH).
+    #[error("the authenticator names another client than the ticket")]
+    ClientMismatch,
+    /// The authenticator has come before (KRB_AP_ERR_REPEAT).
+    #[error("the authenticator has come before: somebody repeats what the client sent")]
+    ReplayedAuthenticator,
+    /// So many authenticators are remembered that there is no room for another.
+    #[error(
+        "the replay cache is full of authenticators that could still be repeated: give it more room"
+    )]
+    ReplayCacheFull,
+    /// An encryption type that is not permitted.
+    #[error(
+        "the ticket, its session key or the client's subkey is of an encryption type that is not permitted: give the \
+         service's account AES keys, or permit the type in ServiceCredentials::encryption_types"
+    )]
+    EncryptionTypeNotPermitted,
+    /// Nobody has checked the realms that the ticket came through.
+    #[error(
+        "no KDC has checked the realms that the ticket came through: add them to ServiceCredentials::transited_realms if \
+         they are all to be trusted"
+    )]
+    TransitedNotChecked,
+    /// The checksum of RFC 4121, section 4.1.1, is missing or malformed (KRB_AP_ERR_INAPP_CKSUM).
+    #[error(
+        "the authenticator has no GSS-API checksum, in which the client says what it wants and which channel it is on"
+    )]
+    MissingGssChecksum,
+    /// The client does not ask for mutual authentication.
+    #[error(
+        "the client does not ask for mutual authentication, without which CredSSP is not to be had"
+    )]
+    MissingMutual,
+    /// The client does not ask for confidentiality and integrity.
+    #[error(
+        "the client does not ask for confidentiality and integrity, without which CredSSP is not to be had"
+    )]
+    MissingProtection,
+    /// User-to-user without a ticket-granting ticket of the server's (KRB_AP_ERR_NO_TGT).
+    #[error(
+        "the client wants user-to-user, for which this server needs a ticket-granting ticket of its own: give \
+         ServiceCredentials a ServiceTgt, and renew it in time"
+    )]
+    NoServiceTgt,
+    /// The client's name cannot be written so that it is nobody else's.
+    #[error("the client's name is empty, not UTF-8, or has a slash inside a component")]
+    AmbiguousName,
+    /// Authorization data of a kind that is not known, and that must not be ignored (RFC 4120, section 5.2.6).
+    #[error(
+        "the ticket or the authenticator has a restriction that this crate does not know, and that it must obey"
+    )]
+    UnknownRestriction,
+    /// The PAC is not signed with the service's key, or belongs to another ticket (MS-PAC, section 2.8).
+    #[error("the ticket's PAC does not verify: it was changed, or belongs to another ticket")]
+    WrongPac,
 }
 
 /// Our delegation policy refused.
@@ -276,6 +371,11 @@ pub enum ApiMisuse {
     /// A value does not fit the field of a message that should hold it.
     #[error("a value of {0} is too long for its message")]
     TooLong(&'static str),
+    /// A Kerberos acceptor without keys.
+    #[error(
+        "Kerberos has no key of this service: give it ServiceCredentials with a keytab, or do not enable it on the server"
+    )]
+    NoServiceCredentials,
     /// A context has protected as many messages in one direction as its sequence numbers can count.
     #[error("the context has used up its sequence numbers: authenticate anew")]
     ContextExhausted,

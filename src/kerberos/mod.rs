@@ -1,10 +1,12 @@
 //! Kerberos 5 (RFC 4120) as a GSS-API mechanism (RFC 4121): its encryption types, its messages, a client's logon at a KDC,
 //! and the protection of messages in a context.
 
+pub mod acceptor;
 pub mod asn1;
 pub mod crypto;
 pub mod initiator;
 pub mod keytab;
+pub mod pac;
 mod per_message;
 mod provider;
 

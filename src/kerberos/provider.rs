@@ -1,8 +1,8 @@
+use std::sync::Arc;
+
+use super::acceptor::{KerberosAcceptor, ServiceCredentials};
 use super::initiator::{InitiatorOptions, KerberosInitiator};
-use crate::error::{Error, PeerIncompatible};
-use crate::gss::{
-    Acceptor, AcceptorRequest, AcceptorStep, Initiator, InitiatorRequest, MechanismProvider,
-};
+use crate::gss::{Acceptor, AcceptorRequest, Initiator, InitiatorRequest, MechanismProvider};
 use crate::mechanism::{Mechanism, Oid};
 
 /// Kerberos, client and server.
@@ -11,6 +11,8 @@ use crate::mechanism::{Mechanism, Oid};
 pub struct Kerberos {
     /// How a client goes about it.
     pub initiator: InitiatorOptions,
+    /// The keys of a server; a client needs none.
+    pub acceptor: Option<Arc<ServiceCredentials>>,
 }
 
 impl MechanismProvider for Kerberos {
@@ -28,20 +30,7 @@ impl MechanismProvider for Kerberos {
         Some(Box::new(initiator))
     }
 
-    fn acceptor(&self, _: AcceptorRequest<'_>) -> Box<dyn Acceptor> {
-        Box::new(Refusing)
-    }
-}
-
-/// A server without keys.
-struct Refusing;
-
-impl Acceptor for Refusing {
-    fn mechanism(&self) -> Mechanism {
-        Mechanism::Kerberos
-    }
-
-    fn step(self: Box<Self>, _: &[u8]) -> Result<AcceptorStep, Error> {
-        Err(PeerIncompatible::NoCommonMechanism.into())
+    fn acceptor(&self, request: AcceptorRequest<'_>) -> Box<dyn Acceptor> {
+        Box::new(KerberosAcceptor::new(self.acceptor.clone(), request))
     }
 }

@@ -101,16 +101,26 @@ impl ErrorCode {
     pub const REPEAT: Self = Self(34);
     /// The ticket is another server's.
     pub const NOT_US: Self = Self(35);
+    /// The ticket and the authenticator do not match.
+    pub const BADMATCH: Self = Self(36);
     /// The clocks are too far apart.
     pub const SKEW: Self = Self(37);
+    /// A message of another type than the one that is due.
+    pub const MSG_TYPE: Self = Self(40);
     /// The message was changed.
     pub const MODIFIED: Self = Self(41);
     /// The server has the ticket's key in another version.
     pub const BADKEYVER: Self = Self(44);
     /// The server has no key for the ticket.
     pub const NOKEY: Self = Self(45);
+    /// The checksum is of another type than is wanted.
+    pub const INAPP_CKSUM: Self = Self(50);
+    /// The realms that the ticket came through are not trusted.
+    pub const PATH_NOT_ACCEPTED: Self = Self(51);
     /// The reply does not fit into a datagram.
     pub const RESPONSE_TOO_BIG: Self = Self(52);
+    /// What has no code of its own.
+    pub const GENERIC: Self = Self(60);
     /// The server has no ticket-granting ticket to give (RFC 4120, section 3.7).
     pub const NO_TGT: Self = Self(67);
     /// The client is another realm's (RFC 6806, section 7).
@@ -150,6 +160,11 @@ impl ErrorCode {
             Self::TKT_EXPIRED => "the ticket has expired",
             Self::TKT_NYV => "the ticket is not valid yet",
             Self::REPEAT => "the message came a second time",
+            Self::BADMATCH => "the ticket and the authenticator do not match",
+            Self::MSG_TYPE => "a message of another type is due",
+            Self::INAPP_CKSUM => "the checksum is of another type than is wanted",
+            Self::PATH_NOT_ACCEPTED => "the realms that the ticket came through are not trusted",
+            Self::GENERIC => "an error that has no code of its own",
             Self::NOT_US => "the ticket is another server's",
             Self::MODIFIED => "the message was changed",
             Self::BADKEYVER => "the server has the ticket's key in another version",

@@ -22,6 +22,8 @@ impl KeyUsage {
     pub const AP_REQ_AUTHENTICATOR: Self = Self(11);
     /// The encrypted part of an AP-REP, under the session key.
     pub const AP_REP: Self = Self(12);
+    /// A PAC's signatures (MS-PAC, section 2.8), under the service's key.
+    pub const PAC_CHECKSUM: Self = Self(17);
     /// The checksum over an AS-REQ, under the reply's key (RFC 6806, section 11).
     pub const AS_REQ_CHECKSUM: Self = Self(56);
     /// KG-USAGE-ACCEPTOR-SEAL: Wrap tokens of the acceptor (RFC 4121, section 2).
