@@ -209,12 +209,15 @@ fn is_word(text: &str) -> bool {
 
 /// A text that is no KDC's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected a KDC's address such as `dc.example.com`, `tcp/dc.example.com:88`, `[2001:db8::1]:88` or \
-     `https://proxy.example.com/KdcProxy`"
-)]
+#[error("expected {}", Self::EXPECTED)]
 #[non_exhaustive]
 pub struct InvalidKdcAddress;
+
+impl InvalidKdcAddress {
+    /// What would be one.
+    pub(crate) const EXPECTED: &str = "a KDC's address, such as `dc.example.com`, `tcp/dc.example.com:88`, \
+         `[2001:db8::1]:88` or `https://proxy.example.com/KdcProxy`";
+}
 
 #[cfg(test)]
 mod tests {

@@ -59,4 +59,7 @@ pub enum InvalidMessageKind {
     /// The message ends early, or a length in it points beyond its end.
     #[error("the message ends early, or a length in it points beyond its end")]
     Truncated,
+    /// A file of a version that this crate does not read.
+    #[error("the version is none that is supported")]
+    UnsupportedVersion,
 }

@@ -2,6 +2,7 @@
 //! file is the caller's.
 
 use super::asn1::{KerberosString, PrincipalName};
+use super::big_endian::Reader;
 use super::crypto::{EncryptionKey, EncryptionType};
 use crate::error::{InvalidMessage, InvalidMessageKind};
 
@@ -33,26 +34,20 @@ impl Keytab {
     /// # Errors
     /// Where it is of another version, or a length in it points beyond its end.
     pub fn parse(file: &[u8]) -> Result<Self, InvalidMessage> {
-        let mut reader = Reader {
-            rest: file,
-            len: file.len(),
-        };
+        let mut reader = Reader::new(file, "keytab");
+        let version = reader.error(InvalidMessageKind::BadValue);
         if reader.array()? != [5, 2] {
-            return Err(InvalidMessage::new(
-                "keytab",
-                0,
-                InvalidMessageKind::BadValue,
-            ));
+            return Err(version);
         }
         let mut entries = Vec::new();
-        while !reader.rest.is_empty() {
-            let length = i32::from_be_bytes(reader.array()?);
+        while !reader.is_empty() {
+            let length = reader.i32()?;
             let size = usize::try_from(length.unsigned_abs()).unwrap_or(usize::MAX);
             // A negative length is that of a hole, where an entry was removed; zero ends the file.
             match length {
                 0 => break,
                 ..0 => drop(reader.take(size)?),
-                _ => entries.extend(reader.entry(size)?),
+                _ => entries.extend(entry(reader.part(size)?)?),
             }
         }
         Ok(Self { entries })
@@ -70,70 +65,33 @@ impl Keytab {
     }
 }
 
-/// Big-endian, with every length checked against what is there.
-struct Reader<'a> {
-    rest: &'a [u8],
-    /// The file's length.
-    len: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], InvalidMessage> {
-        let offset = self.len.saturating_sub(self.rest.len());
-        let truncated = InvalidMessage::new("keytab", offset, InvalidMessageKind::Truncated);
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(truncated)?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], InvalidMessage> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N)?);
-        Ok(array)
-    }
-
-    fn number(&mut self) -> Result<u16, InvalidMessage> {
-        self.array().map(u16::from_be_bytes)
-    }
-
-    fn counted(&mut self) -> Result<&'a [u8], InvalidMessage> {
-        let length = self.number()?;
-        self.take(length.into())
-    }
-
-    /// An entry of so many octets, which may be more than it needs; `None` for an unknown encryption type.
-    fn entry(&mut self, size: usize) -> Result<Option<KeytabEntry>, InvalidMessage> {
-        let offset = self.len.saturating_sub(self.rest.len());
-        let contents = self.take(size)?;
-        let mut reader = Reader {
-            rest: contents,
-            len: offset.saturating_add(size),
-        };
-        let components = reader.number()?;
-        let realm = reader.counted()?.into();
-        let name_string = (0..components)
-            .map(|_| reader.counted().map(KerberosString::from))
-            .collect::<Result<_, _>>()?;
-        let name_type = i32::from_be_bytes(reader.array()?);
-        let _timestamp: [u8; 4] = reader.array()?;
-        let [short_kvno] = reader.array()?;
-        let encryption_type = i32::from(reader.number()?);
-        let key = reader.counted()?;
-        // Versions from 256 on stand behind the key, where there is room for them.
-        let kvno = reader.array().map_or(0, u32::from_be_bytes);
-        let kvno = if kvno == 0 { short_kvno.into() } else { kvno };
-        let key = EncryptionType::from_number(encryption_type)
-            .and_then(|encryption_type| EncryptionKey::new(encryption_type, key).ok());
-        Ok(key.map(|key| KeytabEntry {
-            realm,
-            principal: PrincipalName {
-                name_type,
-                name_string,
-            },
-            kvno,
-            key,
-        }))
-    }
+/// An entry, which may be longer than what stands in it; `None` for an unknown encryption type.
+fn entry(mut reader: Reader<'_>) -> Result<Option<KeytabEntry>, InvalidMessage> {
+    let components = reader.u16()?;
+    let realm = reader.string16()?;
+    let name_string = (0..components)
+        .map(|_| reader.string16())
+        .collect::<Result<_, _>>()?;
+    let name_type = reader.i32()?;
+    let _timestamp = reader.u32()?;
+    let [short_kvno] = reader.array()?;
+    let encryption_type = EncryptionType::from_number(reader.u16()?.into());
+    let key = reader.counted16()?;
+    // Versions from 256 on stand behind the key, where there is room for them.
+    let kvno = match reader.u32() {
+        Ok(kvno) if kvno != 0 => kvno,
+        _ => short_kvno.into(),
+    };
+    let key = encryption_type.and_then(|kind| EncryptionKey::new(kind, key).ok());
+    Ok(key.map(|key| KeytabEntry {
+        realm,
+        principal: PrincipalName {
+            name_type,
+            name_string,
+        },
+        kvno,
+        key,
+    }))
 }
 
 #[cfg(test)]

@@ -3,9 +3,12 @@
 
 pub mod acceptor;
 pub mod asn1;
+mod big_endian;
+pub mod ccache;
 pub mod crypto;
 pub mod initiator;
 pub mod keytab;
+pub mod krb5_conf;
 pub mod pac;
 mod per_message;
 mod provider;
