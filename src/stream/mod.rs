@@ -6,6 +6,8 @@
 pub mod blocking;
 mod error;
 mod exchange;
+#[cfg(feature = "kerberos")]
+pub mod files;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 

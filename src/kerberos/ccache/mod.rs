@@ -3,6 +3,8 @@
 //! itself, `MEMORY:` by its usual name, is a [`CredentialCache`] that nobody writes.
 
 mod format;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

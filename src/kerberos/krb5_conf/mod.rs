@@ -3,6 +3,8 @@
 
 mod encryption_types;
 mod profile;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
