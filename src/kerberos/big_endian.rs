@@ -54,6 +54,10 @@ impl<'a> Reader<'a> {
         Ok(array)
     }
 
+    pub(super) fn u8(&mut self) -> Result<u8, InvalidMessage> {
+        self.array().map(u8::from_be_bytes)
+    }
+
     pub(super) fn u16(&mut self) -> Result<u16, InvalidMessage> {
         self.array().map(u16::from_be_bytes)
     }

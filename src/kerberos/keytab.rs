@@ -74,7 +74,7 @@ fn entry(mut reader: Reader<'_>) -> Result<Option<KeytabEntry>, InvalidMessage> 
         .collect::<Result<_, _>>()?;
     let name_type = reader.i32()?;
     let _timestamp = reader.u32()?;
-    let [short_kvno] = reader.array()?;
+    let short_kvno = reader.u8()?;
     let encryption_type = EncryptionType::from_number(reader.u16()?.into());
     let key = reader.counted16()?;
     // Versions from 256 on stand behind the key, where there is room for them.

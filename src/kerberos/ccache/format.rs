@@ -77,7 +77,7 @@ fn credential(reader: &mut Reader<'_>) -> Result<Credential, InvalidMessage> {
         starttime: reader.u32()?,
         endtime: reader.u32()?,
         renew_till: reader.u32()?,
-        is_skey: reader.array()? != [0],
+        is_skey: reader.u8()?,
         flags: reader.u32()?,
         addresses: typed(reader)?,
         authorization_data: typed(reader)?,
@@ -132,7 +132,7 @@ fn write(cache: &CredentialCache, out: Output<'_>) {
         ] {
             out(&time.to_be_bytes());
         }
-        out(&[entry.is_skey.into()]);
+        out(&[entry.is_skey]);
         out(&entry.flags.to_be_bytes());
         write_typed(&entry.addresses, out);
         write_typed(&entry.authorization_data, out);

@@ -100,7 +100,7 @@ impl CredentialCache {
             .saturating_add_signed(self.clock_offset.seconds.into());
         self.credentials
             .iter()
-            .filter(|entry| !entry.is_configuration() && !entry.is_skey)
+            .filter(|entry| !entry.is_configuration() && entry.is_skey == 0)
             .filter(|entry| entry.client == self.client && wanted(&entry.server))
             .filter(|entry| u64::from(entry.endtime) > now)
             .filter_map(|entry| entry.to_ticket(self.clock_offset.seconds))
@@ -135,8 +135,8 @@ struct Credential {
     endtime: u32,
     /// 0 where the ticket cannot be renewed.
     renew_till: u32,
-    /// Whether the ticket is encrypted under a session key: user-to-user.
-    is_skey: bool,
+    /// Not 0 where the ticket is encrypted under a session key: user-to-user. MIT's library writes 8.
+    is_skey: u8,
     flags: u32,
     addresses: Vec<Typed>,
     authorization_data: Vec<Typed>,
@@ -167,7 +167,7 @@ impl Credential {
             starttime: seconds(issued.starttime),
             endtime: seconds(Some(issued.endtime)),
             renew_till: seconds(issued.renew_till),
-            is_skey: false,
+            is_skey: 0,
             flags: issued.flags.bits(),
             addresses: Vec::new(),
             authorization_data: Vec::new(),

@@ -107,7 +107,7 @@ fn finds_only_tickets_that_serve() {
     let spoiled: [(&str, Change); 8] = [
         ("expired", |entry| entry.endtime = 1_000),
         ("another client's", |entry| entry.client.realm = "S".into()),
-        ("user-to-user", |entry| entry.is_skey = true),
+        ("user-to-user", |entry| entry.is_skey = 8),
         ("invalid", |entry| entry.flags = Flags::INVALID.bits()),
         ("an unknown key", |entry| entry.encryption_type = 99),
         ("a short key", |entry| entry.key = Secret::from(&[1][..])),
@@ -247,7 +247,7 @@ fn octets() -> impl Strategy<Value = Box<[u8]>> {
 fn credential() -> impl Strategy<Value = Credential> {
     let typed = || vec((any::<u16>(), octets()), 0..3);
     let names = (name(), name());
-    let numbers = (any::<[u32; 5]>(), any::<u16>(), any::<bool>());
+    let numbers = (any::<[u32; 5]>(), any::<u16>(), any::<u8>());
     let contents = (octets(), typed(), typed(), octets(), octets());
     (names, numbers, contents).prop_map(|(names, numbers, contents)| {
         let ([authtime, starttime, endtime, renew_till, flags], encryption_type, is_skey) = numbers;
