@@ -60,6 +60,13 @@ pub trait AsyncKdcTransport: fmt::Debug + Send + Sync {
     ) -> Pin<Box<dyn Future<Output = KdcReply> + Send + 'a>>;
 }
 
+/// Knows where the KDCs of realms are.
+pub trait KdcLocator: fmt::Debug + Send + Sync {
+    /// A realm's KDCs, in the order in which they are to be asked; none where it knows none. May block, for seconds at
+    /// most.
+    fn locate(&self, realm: &str) -> Vec<KdcAddress>;
+}
+
 /// No KDC of a realm answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no KDC of the realm {realm} can be reached: {reason}")]

@@ -1,4 +1,5 @@
-//! Input and output: CredSSP over TLS over a connection, [`blocking`] or, with the feature `tokio`, asynchronous.
+//! Input and output: CredSSP over TLS over a connection, [`blocking`] or, with the feature `tokio`, asynchronous; and, with the
+//! feature `kerberos`, the ways to KDCs (`kdc`) and the files of Kerberos (`files`).
 //!
 //! A driver reads from the TLS stream no more than CredSSP's messages. What the peer has sent behind them, however it
 //! was cut into packets, is the first thing that the application reads from the stream it is handed.
@@ -8,6 +9,8 @@ mod error;
 mod exchange;
 #[cfg(feature = "kerberos")]
 pub mod files;
+#[cfg(feature = "kerberos")]
+pub mod kdc;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 

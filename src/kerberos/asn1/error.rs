@@ -91,6 +91,8 @@ impl ErrorCode {
     pub const SERVER_NOMATCH: Self = Self(26);
     /// The ticket is for user-to-user only (RFC 4120, section 3.7).
     pub const MUST_USE_USER2USER: Self = Self(27);
+    /// The KDC cannot answer at present; another one may.
+    pub const SVC_UNAVAILABLE: Self = Self(29);
     /// What was encrypted does not open.
     pub const BAD_INTEGRITY: Self = Self(31);
     /// The ticket has expired.
@@ -150,6 +152,7 @@ impl ErrorCode {
             Self::KEY_EXPIRED => "the password has expired and must be changed",
             Self::PREAUTH_FAILED => "the password is wrong",
             Self::PREAUTH_REQUIRED => "the KDC wants another pre-authentication",
+            Self::SVC_UNAVAILABLE => "the KDC cannot answer at present",
             Self::SKEW => "the clocks are too far apart",
             Self::RESPONSE_TOO_BIG => "the reply does not fit into a datagram: use TCP",
             Self::WRONG_REALM => "the client belongs to another realm",

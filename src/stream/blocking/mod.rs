@@ -39,7 +39,7 @@ use crate::tls::{Acceptor, Connector};
 
 mod transport;
 
-use transport::Timed;
+pub(in crate::stream) use transport::Timed;
 pub use transport::{Transport, Untimed};
 
 impl Connector {

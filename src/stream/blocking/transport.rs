@@ -71,14 +71,14 @@ impl<IO: Read + Write> Transport for Untimed<IO> {
 }
 
 /// Holds a whole handshake to one deadline, however slowly the peer drips.
-pub(super) struct Timed<IO> {
+pub(in crate::stream) struct Timed<IO> {
     io: IO,
     deadline: Option<Instant>,
 }
 
 impl<IO: Transport> Timed<IO> {
     /// A timeout beyond what the clock can tell is none.
-    pub(super) fn new(mut io: IO, timeout: Duration) -> io::Result<Self> {
+    pub(in crate::stream) fn new(mut io: IO, timeout: Duration) -> io::Result<Self> {
         io.set_no_delay()?;
         Ok(Self {
             io,
