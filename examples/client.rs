@@ -16,14 +16,19 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{env, fmt, fs};
 
 use clap::Parser;
 use credssp::client::Complete;
 use credssp::error::{HandshakeError, Progress, Step, TlsError};
+use credssp::kerberos::Kerberos;
+use credssp::kerberos::initiator::ClientName;
 use credssp::policy::SpnPattern;
 use credssp::proof::ServerProof;
+use credssp::stream::files;
+use credssp::stream::kdc::KdcClient;
 use credssp::tls::{Connector, Trust};
 use credssp::ts_request::{MAX_MESSAGE_LEN, TsRequest};
 use credssp::{
@@ -34,8 +39,11 @@ use serde_json::{Value, json};
 
 #[path = "shared/command_line.rs"]
 mod command_line;
+#[path = "shared/kerberos.rs"]
+mod kerberos;
 
 use command_line::{Protocol, TRANSPORT, USAGE, print_json, tls_name};
+use kerberos::KdcOptions;
 
 /// Exit status: the server refused us.
 const REFUSED_BY_PEER: u8 = 1;
@@ -60,6 +68,10 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
     client host.example.com:5000 --user 'CORP\alice' --password-file pw.txt --trust-roots ca.pem --allow-fresh 'TERMSRV/*.example.com'
   To a server whose certificate is known, by `openssl x509 -fingerprint -sha256`:
     CREDSSP_PASSWORD='correct horse' client 127.0.0.1:5000 --user alice --pin 55:7C:...:0A --allow-fresh 'TERMSRV/*'
+  By Kerberos, which proves the server by itself, or by NTLM where no KDC helps and policy allows it:
+    client host.example.com:5000 --user alice@EXAMPLE.COM --password-file pw.txt --kdc dc.example.com --allow-fresh 'TERMSRV/*.example.com'
+  By Kerberos alone, with the tickets that kinit has left:
+    client host.example.com:5000 --user alice@EXAMPLE.COM --password-file pw.txt --mechanism kerberos --krb5-conf /etc/krb5.conf --ccache "$KRB5CCNAME" --allow-fresh 'TERMSRV/*.example.com'
 
 Exit status: 0 delegated, 1 the server refused us, 2 we refused, 3 the connection failed, 64 wrong command line.
 RUST_LOG=debug logs each message's size and fields to stderr.
@@ -92,13 +104,24 @@ struct Options {
     /// The SHA-256 fingerprint of a certificate that proves the server: 64 hexadecimal digits, colons allowed
     #[arg(long, value_name = "SHA256", value_parser = pin)]
     pin: Vec<[u8; 32]>,
-    /// Policy AllowFreshCredentials: delegate to servers with such a name that prove it, by their certificate
+    /// Policy AllowFreshCredentials: delegate to servers with such a name that prove it, by their certificate or by Kerberos
     #[arg(long, value_name = "PATTERN")]
     allow_fresh: Vec<SpnPattern>,
     /// Policy AllowFreshCredentialsWhenNTLMOnly: delegate to servers with such a name that prove no more than that
     /// somebody there knows the account
     #[arg(long, value_name = "PATTERN")]
     allow_fresh_ntlm_only: Vec<SpnPattern>,
+    #[command(flatten)]
+    kdc: KdcOptions,
+    /// Use the tickets of a credential cache in place of the password, which is delegated all the same
+    #[arg(long, value_name = "FILE")]
+    ccache: Option<PathBuf>,
+    /// Log on to Kerberos by the account's key in a keytab in place of the password, which is delegated all the same
+    #[arg(long, value_name = "FILE")]
+    keytab: Option<PathBuf>,
+    /// Ask the server for its own ticket first, as Windows' Remote Desktop client does
+    #[arg(long)]
+    user_to_user: bool,
     #[command(flatten)]
     protocol: Protocol,
 }
@@ -160,7 +183,9 @@ fn configure(
     for pattern in &options.allow_fresh_ntlm_only {
         policy = policy.allow_fresh_when_ntlm_only(pattern.clone());
     }
-    let mut config = ClientConfig::new(policy);
+    let (kdc, kerberos) = kerberos(options)?;
+    let mechanisms = options.protocol.mechanisms(kerberos)?;
+    let mut config = ClientConfig::with_mechanisms(policy, mechanisms);
     config.negotiation = options.protocol.negotiation();
     (config.own_version, config.min_version) = options
         .protocol
@@ -174,7 +199,31 @@ fn configure(
         trust.add_pem_roots(&pem)?;
     }
     let connector = Connector::with_trust(config, trust, options.protocol.tls_versions())?;
-    Ok((connector.with_timeout(DEADLINE), target, credentials))
+    let connector = connector.with_timeout(DEADLINE).with_kdc(kdc);
+    Ok((connector, target, credentials))
+}
+
+/// The way to the KDCs, and Kerberos where the command line gives it anything to begin with.
+fn kerberos(options: &Options) -> Result<(Arc<KdcClient>, Option<Kerberos>), Box<dyn Error>> {
+    let (kdc, mut initiator) = options.kdc.configure()?;
+    initiator.user_to_user = options.user_to_user;
+    if let Some(path) = &options.keytab {
+        let realm = initiator.default_realm.as_deref().unwrap_or_default();
+        let client = ClientName::of(&options.user, realm);
+        let keytab = files::read_keytab(path)?;
+        let keys = keytab.client_keys(&client).ok_or_else(|| {
+            let (name, realm, path) = (&client.name, client.realm.to_str_lossy(), path.display());
+            format!("{path} has no key of {name} in the realm {realm}: see `klist -k {path}`")
+        })?;
+        initiator.keys = Some(keys);
+    }
+    if let Some(path) = &options.ccache {
+        initiator.tickets = Some(Arc::new(files::read_ccache(path)?));
+    }
+    let possible = options.kdc.given() || options.ccache.is_some();
+    let mut kerberos = Kerberos::default();
+    kerberos.initiator = initiator;
+    Ok((kdc, possible.then_some(kerberos)))
 }
 
 /// The password, from the first source that there is. No error repeats it.
@@ -224,7 +273,7 @@ fn delegate(
     let tcp = connect(server).map_err(Failure::Connect)?;
     let (mut stream, complete) = connector.connect(tcp, target, credentials)?;
     last_words(&mut stream, &complete)?;
-    Ok(json!({
+    let mut line = json!({
         "ok": true,
         "account": account,
         "mechanism": complete.mechanism.to_string().to_lowercase(),
@@ -236,7 +285,12 @@ fn delegate(
             _ => "none",
         },
         "target": spn,
-    }))
+    });
+    if let (Value::Object(line), Some(reason)) = (&mut line, &complete.fallback) {
+        eprintln!("client: {} took the place of Kerberos: {reason}", complete.mechanism);
+        line.insert("fallback".into(), reason.to_string().into());
+    }
+    Ok(line)
 }
 
 /// Connects to the first of the server's addresses that answers.

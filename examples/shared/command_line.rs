@@ -1,9 +1,13 @@
 //! What the command lines of the client and of the server have in common.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use clap::{Args, Parser, ValueEnum};
+use credssp::gss::MechanismProvider;
+use credssp::kerberos::Kerberos;
 use credssp::mechanism::Negotiation;
+use credssp::ntlm::Ntlm;
 use credssp::tls::TlsVersions;
 use rustls::ProtocolVersion;
 use serde_json::Value;
@@ -16,7 +20,8 @@ pub(crate) const USAGE: u8 = 64;
 
 #[derive(Args)]
 pub(crate) struct Protocol {
-    /// How NTLM travels: in SPNEGO, or bare, as Remote Desktop clients send it where Kerberos is impossible
+    /// Kerberos where that is possible, else NTLM; or one of them alone. NTLM alone travels without SPNEGO, as Remote
+    /// Desktop clients send it where Kerberos is impossible
     #[arg(long, value_enum, default_value = "negotiate")]
     mechanism: MechanismOption,
     /// Speak this version of TLS only, instead of both
@@ -33,8 +38,28 @@ pub(crate) struct Protocol {
 impl Protocol {
     pub(crate) fn negotiation(&self) -> Negotiation {
         match self.mechanism {
-            MechanismOption::Negotiate => Negotiation::Spnego,
+            MechanismOption::Negotiate | MechanismOption::Kerberos => Negotiation::Spnego,
             MechanismOption::Ntlm => Negotiation::Bare,
+        }
+    }
+
+    /// The mechanisms, of which `kerberos` may be missing.
+    pub(crate) fn mechanisms(
+        &self,
+        kerberos: Option<Kerberos>,
+    ) -> Result<Vec<Arc<dyn MechanismProvider>>, String> {
+        let kerberos = kerberos.map(|kerberos| Arc::new(kerberos) as Arc<dyn MechanismProvider>);
+        let ntlm = || Arc::new(Ntlm::default()) as Arc<dyn MechanismProvider>;
+        match (self.mechanism, kerberos) {
+            (MechanismOption::Ntlm, _) => Ok(vec![ntlm()]),
+            (MechanismOption::Negotiate, kerberos) => {
+                Ok(kerberos.into_iter().chain([ntlm()]).collect())
+            }
+            (MechanismOption::Kerberos, Some(kerberos)) => Ok(vec![kerberos]),
+            (MechanismOption::Kerberos, None) => Err(
+                "--mechanism kerberos: a client needs --kdc, --krb5-conf, --kdc-proxy or --ccache, a server --keytab"
+                    .into(),
+            ),
         }
     }
 
@@ -65,6 +90,7 @@ impl Protocol {
 #[derive(Clone, Copy, ValueEnum)]
 enum MechanismOption {
     Negotiate,
+    Kerberos,
     Ntlm,
 }
 

@@ -1,9 +1,12 @@
 //! Keytabs, version 2 (0x0502): the keys of services and of users, as MIT's and Heimdal's tools write them. Bytes only: reading the
 //! file is the caller's.
 
+use std::sync::Arc;
+
 use super::asn1::{KerberosString, PrincipalName};
 use super::big_endian::Reader;
 use super::crypto::{EncryptionKey, EncryptionType};
+use super::initiator::ClientName;
 use crate::error::{InvalidMessage, InvalidMessageKind};
 
 /// The keys of a keytab.
@@ -62,6 +65,25 @@ impl Keytab {
         self.entries
             .iter()
             .filter(move |entry| entry.realm == *realm && entry.principal == *principal)
+    }
+
+    /// The keys by which a client logs on: of the highest version that there is. Keys of `user` serve `user@suffix` too,
+    /// where the suffix is the realm.
+    pub fn client_keys(&self, client: &ClientName) -> Option<Arc<[EncryptionKey]>> {
+        let plain = client.without_enterprise();
+        [Some(client), plain.as_ref()]
+            .into_iter()
+            .flatten()
+            .find_map(|client| {
+                let keys = || self.keys(&client.realm, &client.name);
+                let latest = keys().map(|entry| entry.kvno).max()?;
+                Some(
+                    keys()
+                        .filter(|entry| entry.kvno == latest)
+                        .map(|entry| entry.key.duplicate())
+                        .collect(),
+                )
+            })
     }
 }
 
@@ -131,6 +153,31 @@ mod tests {
             .collect();
         assert_eq!(found, [(7, 1), (258, 3), (7, 4)]);
         assert_eq!(keytab.keys(&"S".into(), &name).count(), 0);
+    }
+
+    #[test]
+    fn gives_a_client_its_latest_keys() {
+        let file = file(&[
+            &entry(17, &[1; 16], &[]),
+            &entry(17, &[3; 16], &[0, 0, 1, 2]),
+            &entry(18, &[4; 32], &[0, 0, 1, 2]),
+        ]);
+        let keytab = Keytab::parse(&file).unwrap();
+        let keys = |name_type, components: &[&str]| {
+            let client = ClientName::new("R", PrincipalName::new(name_type, components));
+            let keys = keytab.client_keys(&client)?;
+            Some(keys.iter().map(|key| key.expose()[0]).collect::<Vec<_>>())
+        };
+        assert_eq!(keys(1, &["TERMSRV", "host"]), Some(vec![3, 4]));
+        assert_eq!(keys(1, &["TERMSRV"]), None);
+
+        let mut keytab = keytab;
+        for entry in &mut keytab.entries {
+            entry.principal = PrincipalName::new(1, &["alice"]);
+        }
+        let enterprise = PrincipalName::new(PrincipalName::ENTERPRISE, &["alice@r"]);
+        let found = keytab.client_keys(&ClientName::new("R", enterprise));
+        assert_eq!(found.unwrap().len(), 2);
     }
 
     #[test]

@@ -98,6 +98,13 @@ impl EncryptionKey {
             .unwrap_or(octets)
     }
 
+    /// Another of the same value. There is no `Clone`: each copy of a key is one more to lose.
+    pub(in crate::kerberos) fn duplicate(&self) -> Self {
+        let mut copy = Self::zeros(self.encryption_type);
+        copy.expose_mut().copy_from_slice(self.expose());
+        copy
+    }
+
     /// Its octets, filled up with zeros.
     pub(super) fn octets(&self) -> &[u8; 32] {
         self.value.expose()

@@ -51,7 +51,7 @@ impl ClientName {
     }
 
     /// `user` of the realm where this is the enterprise name `user@suffix`.
-    pub(super) fn without_enterprise(&self) -> Option<Self> {
+    pub(in crate::kerberos) fn without_enterprise(&self) -> Option<Self> {
         let [name] = &*self.name.name_string else {
             return None;
         };

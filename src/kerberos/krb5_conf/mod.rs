@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::crypto::EncryptionType;
-use crate::kdc::{InvalidKdcAddress, KdcAddress};
+use crate::kdc::{InvalidKdcAddress, KdcAddress, KdcLocator};
 
 /// What krb5.conf says.
 ///
@@ -60,6 +60,12 @@ struct Defaults {
     canonicalize: Option<bool>,
     default_ccache_name: Option<Box<str>>,
     default_keytab_name: Option<Box<str>>,
+}
+
+impl KdcLocator for Krb5Conf {
+    fn locate(&self, realm: &str) -> Vec<KdcAddress> {
+        self.kdcs(realm).to_vec()
+    }
 }
 
 /// What stands in the braces of a realm.

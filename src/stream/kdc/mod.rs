@@ -26,6 +26,7 @@
 mod blocking;
 mod client;
 mod framing;
+mod logon;
 #[cfg(feature = "kdc-proxy")]
 mod proxy;
 mod search;
@@ -33,3 +34,6 @@ mod search;
 mod tokio;
 
 pub use client::KdcClient;
+pub use logon::log_on;
+#[cfg(feature = "tokio")]
+pub use logon::log_on_async;
