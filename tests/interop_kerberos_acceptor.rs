@@ -15,6 +15,7 @@ use credssp::gss::{
     MechanismProvider, SecurityContext,
 };
 use credssp::kerberos::acceptor::{KerberosAcceptor, ServiceCredentials};
+#[cfg(feature = "rc4-hmac")]
 use credssp::kerberos::crypto::EncryptionType;
 use credssp::kerberos::keytab::Keytab;
 use credssp::mechanism::{Mechanism, Oid};
@@ -202,4 +203,163 @@ fn mit_logs_on_to_each_service_and_is_understood() {
             talk(&mut *context, &mut peer);
         }
     }
+}
+
+#[cfg(feature = "rc4-hmac")]
+#[test]
+fn rc4_hmac_is_refused_until_it_is_permitted() {
+    let Some(realm) = Realm::start() else {
+        return;
+    };
+    for framing in FRAMINGS {
+        let start = || {
+            let mut peer = realm.initiator(framing, "TERMSRV/rc4.test.example", &[]);
+            let first = peer.step(None).unwrap().token;
+            (first, peer)
+        };
+        let (first, mut peer) = start();
+        let credentials = Arc::new(realm.credentials());
+        let (reason, _) = refused(meet(&credentials, None, &first, &mut peer));
+        assert_eq!(reason, AuthenticationFailure::EncryptionTypeNotPermitted);
+
+        let (first, mut peer) = start();
+        let permitted = [EncryptionType::Rc4Hmac];
+        let credentials = Arc::new(realm.credentials().encryption_types(&permitted));
+        let mut context = established(meet(&credentials, None, &first, &mut peer));
+        let mut sealed = peer.wrap(b"to us").unwrap();
+        assert_eq!(context.unwrap_in_place(&mut sealed).unwrap(), b"to us");
+        let mut sealed = BytesMut::from(&b"to MIT"[..]);
+        context.wrap_in_place(&mut sealed).unwrap();
+        assert_eq!(peer.unwrap(&sealed).unwrap().message, b"to MIT");
+    }
+}
+
+#[test]
+fn mit_is_bound_to_our_channel() {
+    let Some(realm) = Realm::start() else {
+        return;
+    };
+    let strict = Arc::new(realm.credentials());
+    let lenient = Arc::new(realm.credentials().require_channel_bindings(false));
+    for framing in FRAMINGS {
+        for (credentials, ours, theirs, accepted) in [
+            (&strict, Some(BINDINGS), Some(BINDINGS), true),
+            (&strict, Some(BINDINGS), Some(OTHER_BINDINGS), false),
+            (&strict, Some(BINDINGS), None, false),
+            (&lenient, Some(BINDINGS), Some(OTHER_BINDINGS), false),
+            (&lenient, Some(BINDINGS), None, true),
+            // Who has no bindings does not look at those of the other.
+            (&strict, None, Some(BINDINGS), true),
+        ] {
+            let theirs = theirs.map(|bindings| {
+                let digits = bindings.iter().map(|octet| format!("{octet:02x}"));
+                format!("cb={}", digits.collect::<String>())
+            });
+            let options: Vec<_> = theirs.iter().map(String::as_str).collect();
+            let mut peer = realm.initiator(framing, SERVICES[0], &options);
+            let first = peer.step(None).unwrap().token;
+            let outcome = meet(credentials, ours, &first, &mut peer);
+            if accepted {
+                talk(&mut *established(outcome), &mut peer);
+            } else {
+                let (reason, _) = refused(outcome);
+                assert_eq!(reason, AuthenticationFailure::WrongChannelBindings);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_mit_said_before_is_refused_on_another_connection() {
+    let Some(realm) = Realm::start() else {
+        return;
+    };
+    let credentials = Arc::new(realm.credentials());
+    for framing in FRAMINGS {
+        let mut peer = realm.initiator(framing, SERVICES[0], &[]);
+        let first = peer.step(None).unwrap().token;
+        established(meet(&credentials, None, &first, &mut peer));
+        let (reason, _) = refused(meet(&credentials, None, &first, &mut peer));
+        assert_eq!(reason, AuthenticationFailure::ReplayedAuthenticator);
+        // Who remembers elsewhere has not seen it.
+        let others = Arc::new(realm.credentials());
+        let environment = Environment::default();
+        let provider: Arc<dyn MechanismProvider> = Arc::new(Provider(others));
+        let acceptor =
+            spnego::acceptor(&[provider], AcceptorRequest::new(&environment), &first).unwrap();
+        let step = acceptor.step(&first).unwrap();
+        assert!(matches!(step, AcceptorStep::Established { .. }));
+    }
+}
+
+#[test]
+fn mit_may_leave_out_sequence_and_replay_but_nothing_else() {
+    let Some(realm) = Realm::start() else {
+        return;
+    };
+    let credentials = Arc::new(realm.credentials());
+    for framing in FRAMINGS {
+        let mut peer = realm.initiator(framing, SERVICES[0], &["flags=mutual,integ,conf"]);
+        let first = peer.step(None).unwrap().token;
+        talk(
+            &mut *established(meet(&credentials, None, &first, &mut peer)),
+            &mut peer,
+        );
+        let mut peer = realm.initiator(framing, SERVICES[0], &["flags=integ,conf"]);
+        let first = peer.step(None).unwrap().token;
+        let (reason, _) = refused(meet(&credentials, None, &first, &mut peer));
+        assert_eq!(reason, AuthenticationFailure::MissingMutual);
+    }
+}
+
+#[test]
+fn mit_understands_why_it_is_refused() {
+    let Some(realm) = Realm::start() else {
+        return;
+    };
+    let other_key = fs::read(realm.kdc.path("user.keytab")).unwrap();
+    let with = |keytab: &[u8]| ServiceCredentials::new(Keytab::parse(keytab).unwrap());
+    for (credentials, expected, said) in [
+        (
+            with(&[5, 2]),
+            AuthenticationFailure::NoServiceKey,
+            "Service key not available",
+        ),
+        (
+            with(&other_key),
+            AuthenticationFailure::NoServiceKey,
+            "The ticket isn't for us",
+        ),
+        (
+            realm.credentials().accept_principals(&["WSMAN/other"]),
+            AuthenticationFailure::ServiceNotAccepted,
+            "The ticket isn't for us",
+        ),
+    ] {
+        let credentials = Arc::new(credentials);
+        for framing in [GssMechanism::Kerberos, GssMechanism::SpnegoKerberos] {
+            let mut peer = realm.initiator(framing, SERVICES[0], &[]);
+            let first = peer.step(None).unwrap().token;
+            let (reason, token) = refused(meet(&credentials, None, &first, &mut peer));
+            assert_eq!(reason, expected);
+            let error = peer.step(Some(&token)).unwrap_err();
+            assert!(error.message.contains(said), "{framing:?} {error}");
+        }
+    }
+}
+
+#[test]
+fn a_client_of_another_realm_keeps_its_realm() {
+    let Some(realm) = Realm::start() else {
+        return;
+    };
+    let bob = realm.kdc.user();
+    bob.kinit("bob@OTHER.EXAMPLE", MitKdc::PASSWORD).unwrap();
+    let realm = Realm { user: bob, ..realm };
+    let mut peer = realm.initiator(GssMechanism::SpnegoKerberos, SERVICES[0], &[]);
+    let first = peer.step(None).unwrap().token;
+    let (account, _) = meet(&Arc::new(realm.credentials()), None, &first, &mut peer)
+        .map_err(|(error, _)| error)
+        .unwrap();
+    assert_eq!(account, AccountName::new(MitKdc::OTHER_REALM, "bob"));
 }
