@@ -285,7 +285,7 @@ pub enum AuthenticationFailure {
     MissingProtection,
     /// User-to-user without a ticket-granting ticket of the server's (KRB_AP_ERR_NO_TGT).
     #[error(
-        "the client wants user-to-user, for which this server needs a ticket-granting ticket of its own: give \
+        "the client wants user-to-user, for which it has to ask for this server's own ticket-granting ticket: give \
          ServiceCredentials a ServiceTgt, and renew it in time"
     )]
     NoServiceTgt,

@@ -1,6 +1,8 @@
+mod acceptor;
 mod as_exchange;
 mod crypto;
 mod exchange;
+mod forge;
 mod messages;
 mod tampering;
 
