@@ -4,7 +4,9 @@ mod crypto;
 mod exchange;
 mod forge;
 mod messages;
+mod pac;
 mod tampering;
+mod user_to_user;
 
 use std::sync::Arc;
 
