@@ -8,19 +8,22 @@ use std::fs;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use credssp::account::LogonInfo;
 use credssp::environment::Environment;
 use credssp::error::AuthenticationFailure;
 use credssp::gss::{
-    Acceptor, AcceptorRequest, AcceptorStep, ChannelBindings, Initiator, InitiatorRequest,
+    AcceptorRequest, AcceptorStep, ChannelBindings, InitiatorRequest, InitiatorStep,
     MechanismProvider, SecurityContext,
 };
-use credssp::kerberos::acceptor::{KerberosAcceptor, ServiceCredentials};
-#[cfg(feature = "rc4-hmac")]
+use credssp::kerberos::Kerberos;
+use credssp::kerberos::acceptor::{ServiceCredentials, ServiceTgt};
+use credssp::kerberos::asn1::PrincipalName;
 use credssp::kerberos::crypto::EncryptionType;
+use credssp::kerberos::initiator::{AsExchange, AsStep, ClientName, ClientSecret};
 use credssp::kerberos::keytab::Keytab;
-use credssp::mechanism::{Mechanism, Oid};
-use credssp::{AccountName, Error, spnego};
-use peer::{GssMechanism, GssPeer, GssRole, Krb5User, MitKdc, Peer};
+use credssp::mechanism::Mechanism;
+use credssp::{AccountName, Credentials, Error, ServicePrincipalName, spnego};
+use peer::{GssMechanism, GssPeer, GssRole, Krb5User, MitKdc, Peer, SambaAd};
 
 const FRAMINGS: [GssMechanism; 3] = [
     GssMechanism::Kerberos,
@@ -72,30 +75,20 @@ impl Realm {
     }
 }
 
-/// What registers the acceptor with SPNEGO.
-#[derive(Debug)]
-struct Provider(Arc<ServiceCredentials>);
-
-impl MechanismProvider for Provider {
-    fn mechanism(&self) -> Mechanism {
-        Mechanism::Kerberos
-    }
-
-    fn oids(&self) -> &'static [Oid] {
-        &[Oid::MS_KERBEROS, Oid::KERBEROS]
-    }
-
-    fn initiator(&self, _: InitiatorRequest<'_>) -> Option<Box<dyn Initiator>> {
-        None
-    }
-
-    fn acceptor(&self, request: AcceptorRequest<'_>) -> Box<dyn Acceptor> {
-        Box::new(KerberosAcceptor::new(Some(Arc::clone(&self.0)), request))
-    }
+fn provider(credentials: &Arc<ServiceCredentials>) -> Arc<dyn MechanismProvider> {
+    let mut kerberos = Kerberos::default();
+    kerberos.acceptor = Some(Arc::clone(credentials));
+    Arc::new(kerberos)
 }
 
 /// What our side ended with: the account and the context, or the reason and what the peer is told.
-type Outcome = Result<(AccountName, Box<dyn SecurityContext>), (Error, Option<Vec<u8>>)>;
+type Outcome = Result<Logon, (Error, Option<Vec<u8>>)>;
+
+struct Logon {
+    account: AccountName,
+    info: LogonInfo,
+    context: Box<dyn SecurityContext>,
+}
 
 /// Passes tokens until one side is done or refuses.
 fn meet(
@@ -110,8 +103,7 @@ fn meet(
     if let Some(bindings) = &bindings {
         request = request.with_channel_bindings(bindings);
     }
-    let provider: Arc<dyn MechanismProvider> = Arc::new(Provider(Arc::clone(credentials)));
-    let mut acceptor = spnego::acceptor(&[provider], request, first).unwrap();
+    let mut acceptor = spnego::acceptor(&[provider(credentials)], request, first).unwrap();
     let mut token = first.to_vec();
     loop {
         match acceptor.step(&token).map_err(|error| (error, None))? {
@@ -126,13 +118,15 @@ fn meet(
                 logon_info,
                 ..
             } => {
-                // MIT's KDC signs a PAC, which names nobody's SID.
-                assert!(logon_info.is_some_and(|info| info.sid.is_none()));
                 let last = peer.step(token.as_deref()).unwrap();
                 assert!(last.complete);
                 let last = Some(&*last.token).filter(|token| !token.is_empty());
                 context.finish(last).unwrap();
-                return Ok((account, context));
+                return Ok(Logon {
+                    account,
+                    info: *logon_info.expect("every KDC here signs a PAC"),
+                    context,
+                });
             }
             AcceptorStep::Refused { token, error } => return Err((error, Some(token))),
             _ => panic!("another step"),
@@ -142,9 +136,11 @@ fn meet(
 
 fn established(outcome: Outcome) -> Box<dyn SecurityContext> {
     match outcome {
-        Ok((account, context)) => {
-            assert_eq!(account, AccountName::new(MitKdc::REALM, "alice"));
-            context
+        Ok(logon) => {
+            assert_eq!(logon.account, AccountName::new(MitKdc::REALM, "alice"));
+            // MIT's KDC knows nothing of Windows' domains.
+            assert_eq!(logon.info, LogonInfo::default());
+            logon.context
         }
         Err((error, _)) => panic!("{error}"),
     }
@@ -284,9 +280,8 @@ fn what_mit_said_before_is_refused_on_another_connection() {
         // Who remembers elsewhere has not seen it.
         let others = Arc::new(realm.credentials());
         let environment = Environment::default();
-        let provider: Arc<dyn MechanismProvider> = Arc::new(Provider(others));
-        let acceptor =
-            spnego::acceptor(&[provider], AcceptorRequest::new(&environment), &first).unwrap();
+        let request = AcceptorRequest::new(&environment);
+        let acceptor = spnego::acceptor(&[provider(&others)], request, &first).unwrap();
         let step = acceptor.step(&first).unwrap();
         assert!(matches!(step, AcceptorStep::Established { .. }));
     }
@@ -358,8 +353,186 @@ fn a_client_of_another_realm_keeps_its_realm() {
     let realm = Realm { user: bob, ..realm };
     let mut peer = realm.initiator(GssMechanism::SpnegoKerberos, SERVICES[0], &[]);
     let first = peer.step(None).unwrap().token;
-    let (account, _) = meet(&Arc::new(realm.credentials()), None, &first, &mut peer)
-        .map_err(|(error, _)| error)
-        .unwrap();
+    let logon = meet(&Arc::new(realm.credentials()), None, &first, &mut peer);
+    let account = logon.map_err(|(error, _)| error).unwrap().account;
     assert_eq!(account, AccountName::new(MitKdc::OTHER_REALM, "bob"));
+}
+
+/// The groups and names that a domain controller knows.
+#[test]
+fn samba_says_who_alice_is() {
+    if !(peer::available(Peer::SambaAd) && peer::available(Peer::Gss)) {
+        return;
+    }
+    let domain = SambaAd::start();
+    let user = domain.user();
+    user.kinit("alice", SambaAd::PASSWORD).unwrap();
+    let file = fs::read(domain.path("service.keytab")).unwrap();
+    for service in [SambaAd::WINRM_SERVICE, SambaAd::RDP_SERVICE] {
+        let credentials = ServiceCredentials::new(Keytab::parse(&file).unwrap());
+        let krb5_conf = format!("krb5_conf={}", domain.krb5_conf().display());
+        let ccache = format!("ccache={}", user.ccache().display());
+        let target = format!("target={}@{}", service, SambaAd::REALM);
+        let mut peer = GssPeer::start(
+            GssRole::Initiate,
+            GssMechanism::SpnegoKerberos,
+            &[&target, &krb5_conf, &ccache],
+        );
+        let first = peer.step(None).unwrap().token;
+        let logon = meet(&Arc::new(credentials), None, &first, &mut peer)
+            .map_err(|(error, _)| error)
+            .unwrap();
+        assert_eq!(logon.account, AccountName::new(SambaAd::REALM, "alice"));
+        check_alice(&logon.info);
+    }
+}
+
+fn check_alice(info: &LogonInfo) {
+    assert_eq!(info.upn.as_deref(), Some(SambaAd::ALICE_UPN));
+    assert_eq!(info.dns_domain.as_deref(), Some(SambaAd::REALM));
+    let sid = info.sid.as_deref().unwrap();
+    let (domain, relative) = sid.rsplit_once('-').unwrap();
+    assert!(domain.starts_with("S-1-5-21-"), "{sid}");
+    assert!(relative.parse::<u32>().unwrap() >= 1000, "{sid}");
+    let domain_users = format!("{domain}-513");
+    let groups: Vec<_> = info.group_sids.iter().map(|sid| &**sid).collect();
+    assert!(groups.contains(&&*domain_users), "{groups:?}");
+    // Authentication authority asserted identity.
+    assert!(groups.contains(&"S-1-18-1"), "{groups:?}");
+}
+
+/// What a server runs under, and who logs on to it, by user-to-user.
+struct UserToUser<'a> {
+    ask: &'a dyn Fn(&[u8]) -> Vec<u8>,
+    realm: &'a str,
+    owner: &'a str,
+    password: &'a str,
+    service: ServicePrincipalName,
+}
+
+impl UserToUser<'_> {
+    /// The server's ticket-granting ticket, by its password.
+    fn service_tgt(&self) -> ServiceTgt {
+        let mut step = AsExchange::start(
+            ClientName::new(self.realm, PrincipalName::new(1, &[self.owner])),
+            ClientSecret::Password(self.password.into()),
+            EncryptionType::DEFAULT,
+            true,
+            &Environment::default(),
+        );
+        let tgt = ServiceTgt::new();
+        loop {
+            match step.unwrap() {
+                AsStep::NeedsKdc { request, next } => {
+                    step = next.step(&(self.ask)(&request.message));
+                }
+                AsStep::Complete(ticket) => {
+                    tgt.set(*ticket);
+                    return tgt;
+                }
+                _ => panic!("another step"),
+            }
+        }
+    }
+
+    /// Our initiator and our acceptor, which has no keys but that ticket's.
+    fn meet(&self) -> (AccountName, LogonInfo) {
+        let tgt = Arc::new(self.service_tgt());
+        let keyless = ServiceCredentials::new(Keytab::parse(&[5, 2]).unwrap());
+        let server = provider(&Arc::new(keyless.service_tgt_of(tgt)));
+        let mut client = Kerberos::default();
+        client.initiator.user_to_user = true;
+        client.initiator.user_to_user_owner = Some(PrincipalName::new(1, &[self.owner]));
+        let client: Arc<dyn MechanismProvider> = Arc::new(client);
+
+        let environment = Environment::default();
+        let alice = AccountName::new(self.realm, "alice");
+        let credentials = Credentials::password(alice, self.password);
+        let request = InitiatorRequest::new(&self.service, &credentials, &environment);
+        let mut step = spnego::initiator(&[client], request).unwrap().step(None);
+        let mut acceptor = None;
+        let mut established = None;
+        loop {
+            let (token, next) = match step.unwrap() {
+                InitiatorStep::NeedsKdc { request, next } => {
+                    step = next.step(Ok((self.ask)(&request.message)));
+                    continue;
+                }
+                InitiatorStep::NeedsToken { token, next } => (token, next),
+                InitiatorStep::Established {
+                    token: None,
+                    context: mut ours,
+                } => {
+                    let (account, info, mut theirs): (_, _, Box<dyn SecurityContext>) =
+                        established.unwrap();
+                    ours.finish(None).unwrap();
+                    theirs.finish(None).unwrap();
+                    let mut sealed = BytesMut::from(&b"user to user"[..]);
+                    ours.wrap_in_place(&mut sealed).unwrap();
+                    let opened = theirs.unwrap_in_place(&mut sealed).unwrap();
+                    assert_eq!(opened, b"user to user");
+                    return (account, info);
+                }
+                _ => panic!("another step"),
+            };
+            let request = AcceptorRequest::new(&environment);
+            let current = acceptor.take().unwrap_or_else(|| {
+                spnego::acceptor(&[Arc::clone(&server)], request, &token).unwrap()
+            });
+            let reply = match current.step(&token).unwrap() {
+                AcceptorStep::NeedsToken { token, next } => {
+                    acceptor = Some(next);
+                    token
+                }
+                AcceptorStep::Established {
+                    account,
+                    logon_info: Some(info),
+                    token: Some(token),
+                    context,
+                    ..
+                } => {
+                    established = Some((account, *info, context));
+                    token
+                }
+                AcceptorStep::Refused { error, .. } => panic!("{error}"),
+                _ => panic!("another step"),
+            };
+            step = next.step(Some(&reply));
+        }
+    }
+}
+
+#[test]
+fn a_server_without_a_keytab_is_served_by_its_ticket_granting_ticket() {
+    if !peer::available(Peer::MitKdc) {
+        return;
+    }
+    let kdc = MitKdc::start();
+    let pair = UserToUser {
+        ask: &|message| kdc.ask(message),
+        realm: MitKdc::REALM,
+        owner: "svcuser",
+        password: MitKdc::PASSWORD,
+        service: "TERMSRV/server.test.example".parse().unwrap(),
+    };
+    let (account, _) = pair.meet();
+    assert_eq!(account, AccountName::new(MitKdc::REALM, "alice"));
+}
+
+#[test]
+fn a_member_of_a_domain_needs_no_keytab_either() {
+    if !peer::available(Peer::SambaAd) {
+        return;
+    }
+    let domain = SambaAd::start();
+    let pair = UserToUser {
+        ask: &|message| domain.ask(message),
+        realm: SambaAd::REALM,
+        owner: SambaAd::RDP_ACCOUNT,
+        password: SambaAd::PASSWORD,
+        service: SambaAd::RDP_SERVICE.parse().unwrap(),
+    };
+    let (account, info) = pair.meet();
+    assert_eq!(account, AccountName::new(SambaAd::REALM, "alice"));
+    check_alice(&info);
 }
