@@ -192,7 +192,9 @@ fn reads_the_configuration_that_mits_tools_read() {
         assert_eq!(configuration.kdcs(realm), [address]);
     }
     assert_eq!(
-        configuration.realm_of_host("server.test.example"),
+        configuration
+            .domain_realms()
+            .realm_of("server.test.example"),
         Some(MitKdc::REALM)
     );
     assert!(!configuration.dns_lookup_kdc());

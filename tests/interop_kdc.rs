@@ -162,6 +162,11 @@ fn logs_on_by_a_key_and_by_names_outside_of_ascii_and_without_pre_authentication
     let (ticket, _) = Logon::new(&kdc, "Éva日本").run();
     assert_eq!(ticket.unwrap().cname, PrincipalName::new(1, &["Éva日本"]));
 
+    // There is no such enterprise name, but such a user.
+    let (ticket, replies) = Logon::new(&kdc, "alice@test.example").run();
+    assert_eq!(ticket.unwrap().cname, PrincipalName::new(1, &["alice"]));
+    assert_eq!(codes(&replies), [6, 25]);
+
     for canonicalize in [false, true] {
         let logon = Logon {
             canonicalize,
@@ -191,12 +196,12 @@ fn tells_apart_why_a_logon_is_refused() {
             KdcError::PasswordExpired,
             1,
         ),
-        // Its KDC has no enterprise names.
+        // Its KDC has no enterprise names, and neither is there a user of this one.
         (
-            "alice@test.example",
+            "nobody@test.example",
             MitKdc::PASSWORD,
             KdcError::ClientUnknown,
-            1,
+            2,
         ),
     ] {
         let logon = Logon {

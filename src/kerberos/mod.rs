@@ -6,6 +6,7 @@ pub mod asn1;
 mod big_endian;
 pub mod ccache;
 pub mod crypto;
+mod domain_realm;
 pub mod initiator;
 pub mod keytab;
 pub mod krb5_conf;
@@ -16,5 +17,6 @@ mod provider;
 #[cfg(test)]
 mod tests;
 
+pub use domain_realm::DomainRealms;
 pub use per_message::{ContextParameters, End, KerberosContext, Unwrapped};
 pub use provider::Kerberos;

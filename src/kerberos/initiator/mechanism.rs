@@ -42,7 +42,11 @@ impl KerberosInitiator {
         let service = PrincipalName::new(PrincipalName::SRV_INST, &[request.target.class(), &host]);
         Some(Self {
             client: Client {
-                options: options.clone(),
+                // The logon has them, and is dropped before the rest.
+                options: InitiatorOptions {
+                    keys: None,
+                    ..options.clone()
+                },
                 host: host.into(),
                 service,
                 channel_bindings: request.channel_bindings.map(ChannelBindings::hash),
@@ -117,12 +121,16 @@ impl Client {
         }
         if let Some(tickets) = self.options.tickets.clone() {
             let (now, _) = clock::now(&self.environment, 0);
-            self.tgt = tickets.ticket_granting(now);
+            let usable = |ticket: &IssuedTicket| {
+                let kind = ticket.session_key.encryption_type();
+                self.options.encryption_types.contains(&kind)
+            };
+            self.tgt = tickets.tgt(now).filter(usable).map(Arc::new);
             if !self.user_to_user
-                && let Some(ticket) = tickets.service(&self.service, now)
+                && let Some(ticket) = tickets.service_ticket(&self.service, now).filter(usable)
             {
                 let offset = ticket.clock_offset;
-                return self.send_ap_req(ticket, offset);
+                return self.send_ap_req(ticket.into(), offset);
             }
             if self.tgt.is_some() {
                 return self.with_tgt();
@@ -177,7 +185,11 @@ impl Client {
         let tgt = self.tgt.clone().ok_or(KdcError::NoTicket)?;
         let mut request = TgsRequest::new(self.service.clone());
         // Never the realm of the server's own ticket: who stands in between would have it from a realm of his choice.
-        request.realm = self.options.realm_of(&self.host).map(KerberosString::from);
+        request.realm = self
+            .options
+            .domain_realms
+            .realm_of(&self.host)
+            .map(KerberosString::from);
         request.likely_realm = self
             .host
             .split_once('.')

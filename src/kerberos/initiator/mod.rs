@@ -15,7 +15,7 @@ mod tgs_reply;
 pub use as_exchange::{AsExchange, AsStep};
 pub use client::{ClientName, ClientSecret};
 pub use mechanism::KerberosInitiator;
-pub use options::{InitiatorOptions, Tickets};
+pub use options::InitiatorOptions;
 pub use tgs_exchange::{TgsExchange, TgsRequest, TgsStep};
 
 use super::asn1::{Encoded, Flags, KerberosString, KerberosTime, PrincipalName, Ticket};

@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
-use super::IssuedTicket;
-use crate::kerberos::asn1::{KerberosTime, PrincipalName};
+use crate::kerberos::DomainRealms;
+use crate::kerberos::asn1::PrincipalName;
+use crate::kerberos::ccache::CredentialCache;
 use crate::kerberos::crypto::{EncryptionKey, EncryptionType};
+use crate::kerberos::krb5_conf::Krb5Conf;
 
 /// How a client goes about Kerberos.
 #[derive(Clone, Debug)]
@@ -10,10 +12,9 @@ use crate::kerberos::crypto::{EncryptionKey, EncryptionType};
 pub struct InitiatorOptions {
     /// The realm of accounts without a domain or a suffix.
     pub default_realm: Option<Box<str>>,
-    /// Which realm a host belongs to, as `[domain_realm]` of krb5.conf says: a host's name, or `.domain` for all hosts below
-    /// it; of those that fit, the longest counts. Without one that fits, the KDC of the client's realm is asked, and may
-    /// refer to another.
-    pub domain_realm: Vec<(Box<str>, Box<str>)>,
+    /// Which realms hosts belong to. The KDC of the client's realm is asked about a host that is not among these, and may refer
+    /// to another.
+    pub domain_realms: Arc<DomainRealms>,
     /// The encryption types that are taken, the preferred one first.
     pub encryption_types: Vec<EncryptionType>,
     /// Whether KDCs may answer by other names of the client and of the service, and refer to other realms (RFC 6806).
@@ -27,30 +28,14 @@ pub struct InitiatorOptions {
     pub keys: Option<Arc<[EncryptionKey]>>,
     /// Tickets that are there already, in place of a logon while they last. Whose they are is the caller's to know: the
     /// account that is delegated is not held against them.
-    pub tickets: Option<Arc<Tickets>>,
-}
-
-impl InitiatorOptions {
-    /// The realm that `domain_realm` says for a host.
-    pub(super) fn realm_of(&self, host: &str) -> Option<&str> {
-        self.domain_realm
-            .iter()
-            .filter(|(pattern, _)| match pattern.strip_prefix('.') {
-                Some(domain) => host
-                    .strip_suffix(domain)
-                    .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
-                None => **pattern == *host,
-            })
-            .max_by_key(|(pattern, _)| pattern.len())
-            .map(|(_, realm)| &**realm)
-    }
+    pub tickets: Option<Arc<CredentialCache>>,
 }
 
 impl Default for InitiatorOptions {
     fn default() -> Self {
         Self {
             default_realm: None,
-            domain_realm: Vec::new(),
+            domain_realms: Arc::default(),
             encryption_types: EncryptionType::DEFAULT.into(),
             canonicalize: true,
             user_to_user: false,
@@ -61,52 +46,18 @@ impl Default for InitiatorOptions {
     }
 }
 
-/// Tickets of one client: those of a credential cache, say.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Tickets {
-    /// In any order.
-    pub tickets: Vec<Arc<IssuedTicket>>,
-}
-
-impl Tickets {
-    /// From tickets.
-    pub fn new(tickets: impl IntoIterator<Item = Arc<IssuedTicket>>) -> Self {
+impl From<&Krb5Conf> for InitiatorOptions {
+    /// What a configuration says; the rest is as usual.
+    fn from(configuration: &Krb5Conf) -> Self {
+        let usual = Self::default();
         Self {
-            tickets: tickets.into_iter().collect(),
+            default_realm: configuration.default_realm().map(Into::into),
+            domain_realms: Arc::new(configuration.domain_realms().clone()),
+            encryption_types: configuration
+                .encryption_types()
+                .unwrap_or(usual.encryption_types),
+            canonicalize: configuration.canonicalize().unwrap_or(usual.canonicalize),
+            ..Self::default()
         }
-    }
-
-    /// The ticket-granting ticket of the client's own realm that lasts longest, where one is valid at `now`.
-    pub fn ticket_granting(&self, now: KerberosTime) -> Option<Arc<IssuedTicket>> {
-        self.find(now, |ticket| {
-            ticket.ticket.value().sname.ticket_granting_realm() == Some(&ticket.crealm)
-        })
-    }
-
-    /// The ticket for a service that lasts longest, where one is valid at `now`.
-    pub fn service(&self, service: &PrincipalName, now: KerberosTime) -> Option<Arc<IssuedTicket>> {
-        self.find(now, |ticket| ticket.ticket.value().sname == *service)
-    }
-
-    fn find(
-        &self,
-        now: KerberosTime,
-        fits: impl Fn(&IssuedTicket) -> bool,
-    ) -> Option<Arc<IssuedTicket>> {
-        self.tickets
-            .iter()
-            .filter(|ticket| ticket.is_valid_at(now) && fits(ticket))
-            .max_by_key(|ticket| ticket.endtime)
-            .cloned()
-    }
-}
-
-impl IssuedTicket {
-    /// Whether it is valid at a time of our clock.
-    pub fn is_valid_at(&self, now: KerberosTime) -> bool {
-        let now = now.to_unix().saturating_add_signed(self.clock_offset);
-        let now = KerberosTime::from_unix(now);
-        self.starttime.unwrap_or(self.authtime) <= now && now < self.endtime
     }
 }

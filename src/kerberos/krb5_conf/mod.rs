@@ -12,6 +12,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::DomainRealms;
 use super::crypto::EncryptionType;
 use crate::kdc::{InvalidKdcAddress, KdcAddress, KdcLocator};
 
@@ -35,15 +36,14 @@ use crate::kdc::{InvalidKdcAddress, KdcAddress, KdcLocator};
 /// )?;
 /// assert_eq!(configuration.default_realm(), Some("EXAMPLE.COM"));
 /// assert_eq!(configuration.kdcs("EXAMPLE.COM").len(), 2);
-/// assert_eq!(configuration.realm_of_host("web.example.com"), Some("EXAMPLE.COM"));
+/// assert_eq!(configuration.domain_realms().realm_of("web.example.com"), Some("EXAMPLE.COM"));
 /// # Ok::<(), credssp::kerberos::krb5_conf::InvalidKrb5Conf>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Krb5Conf {
     defaults: Defaults,
     realms: BTreeMap<Box<str>, Realm>,
-    /// Under hosts and domains in lower case; those of domains may begin with a dot.
-    domain_realm: BTreeMap<Box<str>, Box<str>>,
+    domain_realms: DomainRealms,
 }
 
 /// `[libdefaults]`.
@@ -113,11 +113,7 @@ impl Krb5Conf {
             [section] if section == "libdefaults" => configuration.defaults.set(name, value),
             [section, realm] if section == "realms" => configuration.set_realm(realm, name, value),
             [section] if section == "domain_realm" => {
-                let domain = name.to_lowercase().into();
-                configuration
-                    .domain_realm
-                    .entry(domain)
-                    .or_insert_with(|| value.into());
+                configuration.domain_realms.insert(name, value);
                 Ok(())
             }
             _ => Ok(()),
@@ -146,19 +142,9 @@ impl Krb5Conf {
             .flat_map(|realm| realm.http_anchors.iter().map(|anchor| &**anchor))
     }
 
-    /// The realm of a host, by `[domain_realm]`: of the entries that fit the longest counts. An entry `example.com` fits that host and
-    /// those below it; `.example.com` fits those below it alone, and is preferred for them.
-    pub fn realm_of_host(&self, host: &str) -> Option<&str> {
-        let host = host.to_lowercase();
-        let host = host.strip_suffix('.').unwrap_or(&host);
-        let dots = host.match_indices('.');
-        let domains = dots.flat_map(|(at, _)| [host.get(at..), host.get(at + 1..)]);
-        [Some(host)]
-            .into_iter()
-            .chain(domains)
-            .flatten()
-            .find_map(|domain| self.domain_realm.get(domain))
-            .map(|realm| &**realm)
+    /// `[domain_realm]`.
+    pub fn domain_realms(&self) -> &DomainRealms {
+        &self.domain_realms
     }
 
     /// The encryption types to use, the best first; `None` where nothing is said of them.

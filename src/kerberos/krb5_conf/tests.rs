@@ -130,7 +130,11 @@ fn finds_the_realm_of_a_host_by_the_longest_entry() {
         ("example", None),
         ("", None),
     ] {
-        assert_eq!(configuration.realm_of_host(host), realm, "{host}");
+        assert_eq!(
+            configuration.domain_realms().realm_of(host),
+            realm,
+            "{host}"
+        );
     }
 }
 
@@ -292,8 +296,8 @@ fn earlier_files_have_precedence_and_may_be_final() {
     assert_eq!(configuration.http_anchors("S").count(), 1);
     assert_eq!(kdcs(&configuration, "T"), ["a:88"]);
     assert_eq!(kdcs(&configuration, "U"), [""; 0]);
-    assert_eq!(configuration.realm_of_host("host"), Some("A"));
-    assert_eq!(configuration.realm_of_host("host2"), None);
+    assert_eq!(configuration.domain_realms().realm_of("host"), Some("A"));
+    assert_eq!(configuration.domain_realms().realm_of("host2"), None);
 
     let many: String = (0..65).map(|n| format!("a{n}* = b\n")).collect();
     let error = Krb5Conf::parse(&format!("[x]\n{many}")).unwrap_err();
@@ -309,7 +313,7 @@ proptest! {
         lines in "(\\[(realms|libdefaults)\\]\\*?\n|R\\*? = \\{?\n|kdc = [a-z0-9:/.\\[\\]]{0,9}\n|\\}\\*?\n|[ -~é]{0,9}\n){0,20}"
     ) {
         if let Ok(configuration) = Krb5Conf::parse(&lines) {
-            let _ = (configuration.encryption_types(), configuration.realm_of_host(&lines));
+            let _ = (configuration.encryption_types(), configuration.domain_realms().realm_of(&lines));
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::kerberos::initiator::{AsExchange, AsStep, ClientName, ClientSecret, I
 
 const REALM: &str = "TEST.EXAMPLE";
 const KIND: EncryptionType = EncryptionType::Aes128Sha1;
-const NOW: u64 = 1_700_000_000;
+pub(super) const NOW: u64 = 1_700_000_000;
 
 #[derive(Debug)]
 struct Clock;
@@ -21,7 +21,7 @@ impl crate::environment::TimeProvider for Clock {
     }
 }
 
-fn environment() -> Environment {
+pub(super) fn environment() -> Environment {
     Environment::new(Arc::new(Clock), Arc::new(SystemRandom::default()))
 }
 
@@ -68,7 +68,7 @@ fn refused(step: Result<AsStep, Error>) -> KdcError {
 }
 
 /// What an honest KDC says, for `change` to spoil.
-struct Reply {
+pub(super) struct Reply {
     part: EncKdcRepPart,
     cname: PrincipalName,
     crealm: KerberosString,
@@ -78,7 +78,11 @@ struct Reply {
 
 type Change = fn(&mut Reply);
 
-fn answer(request: &[u8], key: &EncryptionKey, change: impl FnOnce(&mut Reply)) -> Vec<u8> {
+pub(super) fn answer(
+    request: &[u8],
+    key: &EncryptionKey,
+    change: impl FnOnce(&mut Reply),
+) -> Vec<u8> {
     let (_, decoded) = KdcReq::decode(request).unwrap();
     let asked = decoded.req_body.value();
     let checksum = ChecksumValue {
@@ -230,7 +234,7 @@ fn other_names_come_only_where_canonicalization_was_asked_for() {
     }
 }
 
-fn error(code: i32, change: impl FnOnce(&mut KrbError)) -> Vec<u8> {
+pub(super) fn error(code: i32, change: impl FnOnce(&mut KrbError)) -> Vec<u8> {
     let mut error = KrbError {
         pvno: Exactly,
         msg_type: Exactly,
@@ -309,6 +313,7 @@ fn nothing_makes_the_client_send_its_proof_again_and_again() {
     for (last, expected) in [
         (error(24, |_| ()), KdcError::WrongPassword),
         (methods(), KdcError::NoCommonPreAuthentication),
+        (error(52, |_| ()), KdcError::ResponseTooBig),
         (error(60, |_| ()), KdcError::Other(60)),
     ] {
         let (_, next) = with_password();
@@ -322,6 +327,68 @@ fn nothing_makes_the_client_send_its_proof_again_and_again() {
 }
 
 #[test]
+fn a_cookie_that_has_expired_is_asked_for_anew_once() {
+    let methods = || {
+        wants(vec![
+            PaData::new(PaData::ENC_TIMESTAMP, vec![]),
+            PaData::new(PaData::FX_COOKIE, b"a cookie".to_vec()),
+        ])
+    };
+    let padata = |request: &KdcRequest| {
+        let (_, request) = KdcReq::decode(&request.message).unwrap();
+        let types = request.padata.unwrap();
+        types.iter().map(|one| one.padata_type).collect::<Vec<_>>()
+    };
+    let (_, next) = with_password();
+    let (request, next) = waiting(next.step(&methods()));
+    assert_eq!(padata(&request), [2, 133, 149, 128]);
+    let (request, next) = waiting(next.step(&error(90, |_| ())));
+    assert_eq!(padata(&request), [149, 128]);
+    let (_, next) = waiting(next.step(&methods()));
+    assert_eq!(refused(next.step(&error(90, |_| ()))), KdcError::Other(90));
+}
+
+#[test]
+fn an_enterprise_name_that_is_unknown_is_asked_for_once_more_without_its_suffix() {
+    let account: crate::AccountName = "alice@Test.example".parse().unwrap();
+    let begin = || {
+        let client = ClientName::of(&account, "");
+        let secret = ClientSecret::Keys([client_key()].into());
+        waiting(AsExchange::start(
+            client,
+            secret,
+            &[KIND],
+            false,
+            &environment(),
+        ))
+    };
+    let name = |request: &KdcRequest| {
+        let (_, decoded) = KdcReq::decode(&request.message).unwrap();
+        let body = decoded.req_body.value();
+        let cname = body.cname.clone().unwrap();
+        (cname.name_type, cname.to_string(), body.realm.clone())
+    };
+    let (request, next) = begin();
+    let whole = (10, "alice@Test.example".to_owned(), REALM.into());
+    assert_eq!(name(&request), whole);
+    let (request, next) = waiting(next.step(&error(6, |_| ())));
+    assert_eq!(name(&request), (1, "alice".to_owned(), REALM.into()));
+    assert_eq!(
+        refused(next.step(&error(6, |_| ()))),
+        KdcError::ClientUnknown
+    );
+
+    // Not in another realm than the suffix says.
+    let (_, next) = begin();
+    let other = error(68, |error| error.crealm = Some("B".into()));
+    let (_, next) = waiting(next.step(&other));
+    assert_eq!(
+        refused(next.step(&error(6, |_| ()))),
+        KdcError::ClientUnknown
+    );
+}
+
+#[test]
 fn referrals_are_followed_but_not_for_ever() {
     let to = |realm: &str| error(68, |error| error.crealm = Some(realm.into()));
     let (_, mut next) = start(true);
@@ -331,12 +398,12 @@ fn referrals_are_followed_but_not_for_ever() {
         next = after;
     }
     assert_eq!(refused(next.step(&to("D"))), KdcError::ReferralLoop);
-    for (canonicalize, reply) in [
-        (true, to(REALM)),
-        (true, error(68, |_| ())),
-        (false, to("A")),
+    for (canonicalize, reply, expected) in [
+        (true, to(REALM), KdcError::ReferralLoop),
+        (true, error(68, |_| ()), KdcError::WrongRealm),
+        (false, to("A"), KdcError::WrongRealm),
     ] {
         let (_, next) = start(canonicalize);
-        assert_eq!(refused(next.step(&reply)), KdcError::ReferralLoop);
+        assert_eq!(refused(next.step(&reply)), expected);
     }
 }

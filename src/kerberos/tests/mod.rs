@@ -1,4 +1,5 @@
 mod acceptor;
+mod ap_exchange;
 mod as_exchange;
 mod crypto;
 mod exchange;
@@ -6,6 +7,7 @@ mod forge;
 mod messages;
 mod pac;
 mod tampering;
+mod tgs_exchange;
 mod user_to_user;
 
 use std::sync::Arc;
