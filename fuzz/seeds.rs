@@ -6,6 +6,9 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
+use credssp::kerberos::asn1::KerberosTime;
+use credssp::kerberos::ccache::CredentialCache;
+use credssp::kerberos::krb5_conf::Krb5Conf;
 use credssp::spnego::{NegotiationToken, TokenKind};
 use credssp::ts_request::TsRequest;
 use credssp_fuzz::{live, per_message};
@@ -28,6 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         &read(&root.join("../tests/vectors/pyspnego-exchanges.json"))?,
         &mut seeds,
     );
+    kerberos_files(&mut seeds);
     live_targets(&mut seeds);
     per_message_tokens(&mut seeds);
 
@@ -153,6 +157,99 @@ fn per_message_tokens(seeds: &mut Seeds) {
         ] {
             seeds.insert(("per_message", format!("{name}-{kind}")), contents);
         }
+    }
+}
+
+/// By hand: one of each thing that stands in such a file.
+fn kerberos_files(seeds: &mut Seeds) {
+    let name = b"\x00\x02\x00\x01R\x00\x07TERMSRV\x00\x04host\x00\x00\x00\x01\x00\x00\x00\x00\x07";
+    let entry = |kind: u8, key: &[u8], behind: &[u8]| {
+        let length = u8::try_from(key.len()).expect("short");
+        let entry = [name, &[0, kind, 0, length][..], key, behind].concat();
+        let size = u32::try_from(entry.len()).expect("short").to_be_bytes();
+        [&size[..], &entry].concat()
+    };
+    let keytab = [
+        vec![5, 2],
+        entry(17, &[1; 16], &[]),
+        b"\xff\xff\xff\xfdabc".to_vec(),
+        entry(99, &[2; 8], &[]),
+        entry(18, &[3; 32], &[0, 0, 1, 2, 8]),
+    ];
+    seeds.insert(("keytab", "entries-and-a-hole".into()), keytab.concat());
+
+    let counted = |octets: &[u8]| {
+        let length = u32::try_from(octets.len()).expect("short").to_be_bytes();
+        [&length[..], octets].concat()
+    };
+    let principal = |realm: &[u8], components: &[&[u8]]| {
+        let count = u8::try_from(components.len()).expect("few");
+        let components: Vec<_> = components.iter().map(|part| counted(part)).collect();
+        let number = [0, 0, 0, 1, 0, 0, 0, count];
+        [&number[..], &counted(realm), &components.concat()].concat()
+    };
+    let client = principal(b"R", &[b"alice"]);
+    let credential = |server: Vec<u8>, kind: u8, skey: u8, ticket: &[u8]| {
+        let times = [[0, 0, 1, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0; 4]].concat();
+        let address = [&[0, 0, 0, 1, 0, 2][..], &counted(&[127, 0, 0, 1])].concat();
+        let parts = [
+            &[0, kind][..],
+            &counted(&[7; 16]),
+            &times,
+            &[skey, 0x40, 0, 0, 0],
+            &address,
+        ];
+        [
+            client.clone(),
+            server,
+            parts.concat(),
+            vec![0; 4],
+            counted(ticket),
+            counted(b""),
+        ]
+        .concat()
+    };
+    // A Ticket for krbtgt/R@R.
+    let ticket = b"aE0C\xa0\x03\x02\x01\x05\xa1\x03\x1b\x01R\xa2\x160\x14\xa0\x03\x02\x01\x02\xa1\x0d0\x0b\x1b\x06krbtgt\
+        \x1b\x01R\xa3\x1f0\x1d\xa0\x03\x02\x01\x12\xa2\x16\x04\x14cipher of 20 octets.";
+    let setting: &[&[u8]] = &[b"krb5_ccache_conf_data", b"start_realm"];
+    let ccache = [
+        b"\x05\x04\x00\x0c\x00\x01\x00\x08\x00\x00\x00\x07\x00\x00\x00\x08".to_vec(),
+        client.clone(),
+        credential(principal(b"X-CACHECONF:", setting), 0, 0, b"R"),
+        credential(principal(b"R", &[b"krbtgt", b"R"]), 17, 0, ticket),
+        credential(principal(b"R", &[b"bob"]), 99, 8, ticket),
+    ];
+    let ccache = ccache.concat();
+    let parsed = CredentialCache::parse(&ccache).expect("a credential cache");
+    assert!(parsed.tgt(KerberosTime::from_unix(1_000)).is_some());
+    seeds.insert(("ccache", "setting-and-tickets".into()), ccache);
+
+    let krb5_conf = "include other
+[libdefaults]*
+  default_realm = R
+  canonicalize* = \"true\" # comment
+  permitted_enctypes = DEFAULT, -aes256-sha2 +rc4
+  clockskew = 60
+[realms]
+  R = {
+    kdc = tcp/[2001:db8::1]:88
+    kdc = https://proxy.example/KdcProxy
+    nested =
+    {
+      a = b
+    }
+  }*
+[domain_realm]
+  .example.com = R
+includedir folder
+";
+    let without = krb5_conf.replace("include", ";");
+    Krb5Conf::parse(&without).expect("a configuration");
+    seeds.insert(("krb5_conf", "with-includes".into()), krb5_conf.into());
+    seeds.insert(("krb5_conf", "without-includes".into()), without.into());
+    for address in ["udp/dc.example.com:750", "[::1]", "https://proxy/KdcProxy"] {
+        seeds.insert(("krb5_conf", file_name(address)), address.into());
     }
 }
 

@@ -11,6 +11,7 @@ use credssp::ntlm::{
 use credssp::spnego::{NegTokenInit, NegTokenResp, NegotiationToken, TokenKind};
 use credssp::ts_request::{self, MAX_MESSAGE_LEN, TsRequest};
 
+pub mod kerberos_files;
 pub mod live;
 pub mod per_message;
 #[path = "../../tests/twin/mod.rs"]
