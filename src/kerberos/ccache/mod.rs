@@ -117,7 +117,7 @@ impl CredentialCache {
 }
 
 /// What to add to our clock to have the KDC's.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct ClockOffset {
     seconds: i32,
     microseconds: i32,
