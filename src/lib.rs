@@ -26,6 +26,7 @@
 //! - `ntlm` (default): the module `ntlm`, NTLM version 2.
 //! - `tokio`: the module `stream::tokio`.
 //! - `self-signed`: `tls::Identity::self_signed()` and `self_signed_rsa()`.
+//! - `sspi`: the module `sspi`, contexts of the `sspi` crate as mechanisms; needs Rust 1.93.
 
 #![forbid(unsafe_code)]
 
@@ -49,6 +50,8 @@ pub mod proof;
 pub mod secret;
 pub mod server;
 pub mod spnego;
+#[cfg(feature = "sspi")]
+pub mod sspi;
 pub mod stream;
 pub mod tls;
 pub mod ts_request;

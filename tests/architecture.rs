@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["account", "codec"],
     &["credentials", "policy", "ts_request"],
     &["gss"],
-    &["kerberos", "ntlm", "spnego"],
+    &["kerberos", "ntlm", "spnego", "sspi"],
     &["defaults"],
     &["client", "server"],
     &["tls"],

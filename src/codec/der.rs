@@ -231,6 +231,72 @@ pub(crate) fn header(input: &[u8]) -> Result<Option<Header>, InvalidMessageKind>
     }
 }
 
+/// Checks that `message` is one value, and that the values inside it, down to `depth`, are whole and have headers in DER.
+#[cfg(any(feature = "kerberos", feature = "sspi"))]
+pub(crate) fn check_nested(
+    message: &[u8],
+    depth: u8,
+    name: &'static str,
+) -> Result<(), InvalidMessage> {
+    match whole_len(message, 0, name)? {
+        length if length == message.len() => check_value(message, 0, depth, name),
+        length => Err(InvalidMessage::new(
+            name,
+            length,
+            InvalidMessageKind::TrailingData,
+        )),
+    }
+}
+
+/// Checks the headers of a value that is whole, and those inside it.
+#[cfg(any(feature = "kerberos", feature = "sspi"))]
+fn check_value(
+    value: &[u8],
+    offset: usize,
+    depth: u8,
+    name: &'static str,
+) -> Result<(), InvalidMessage> {
+    /// Bit 6 of an identifier octet (X.690, 8.1.2.5).
+    const CONSTRUCTED: u8 = 0x20;
+
+    let error = |kind| InvalidMessage::new(name, offset, kind);
+    match value.first() {
+        // X.690, 8.1.2.4: numbers from 31 on take more octets. Kerberos has none.
+        Some(tag) if tag & 0x1f == 0x1f => return Err(error(InvalidMessageKind::BadEncoding)),
+        Some(tag) if tag & CONSTRUCTED != 0 => {}
+        _ => return Ok(()),
+    }
+    let depth = depth
+        .checked_sub(1)
+        .ok_or_else(|| error(InvalidMessageKind::BadEncoding))?;
+    let header = header(value)
+        .map_err(error)?
+        .ok_or_else(|| error(InvalidMessageKind::Truncated))?;
+    let mut rest = value.get(header.size..).unwrap_or_default();
+    let mut offset = offset.saturating_add(header.size);
+    while !rest.is_empty() {
+        let length = whole_len(rest, offset, name)?;
+        let (inner, after) = rest
+            .split_at_checked(length)
+            .ok_or_else(|| InvalidMessage::new(name, offset, InvalidMessageKind::Truncated))?;
+        check_value(inner, offset, depth, name)?;
+        rest = after;
+        offset = offset.saturating_add(length);
+    }
+    Ok(())
+}
+
+/// The length of the value at the front of `input`, which holds the whole of it.
+#[cfg(any(feature = "kerberos", feature = "sspi"))]
+fn whole_len(input: &[u8], offset: usize, name: &'static str) -> Result<usize, InvalidMessage> {
+    let error = |kind| InvalidMessage::new(name, offset, kind);
+    header(input)
+        .map_err(error)?
+        .map(Header::total)
+        .filter(|length| *length <= input.len())
+        .ok_or_else(|| error(InvalidMessageKind::Truncated))
+}
+
 /// The length of a value with `contents` octets of contents.
 pub(crate) const fn value_len(contents: usize) -> usize {
     let digits = match contents {
