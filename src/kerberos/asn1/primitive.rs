@@ -225,7 +225,9 @@ impl fmt::Debug for Flags {
 
 /// UInt32 (RFC 4120, section 5.2.4): key version numbers, sequence numbers, nonces.
 ///
-/// Some peers encode numbers from 2³¹ on as negative ones; both forms are read, and the right one is written.
+/// Some peers encode numbers from 2³¹ on as negative ones, and some write four octets whatever the number, though DER
+/// wants the fewest (X.690, 8.3.2): a random sequence number is then malformed now and again. These forms are read, and
+/// the right one is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unsigned32(u32);
 
@@ -236,7 +238,18 @@ impl Unsigned32 {
     }
 
     fn from_contents(contents: &[u8]) -> Option<Self> {
-        let value = Reader::new(contents).integer("UInt32").ok()?;
+        let octets = match contents {
+            [0, octets @ ..] if octets.len() == 4 => octets,
+            [_, ..] if contents.len() <= 4 => contents,
+            _ => return None,
+        };
+        let sign = match octets {
+            [0x80..=0xff, ..] => u32::MAX,
+            _ => 0,
+        };
+        let value = octets
+            .iter()
+            .fold(sign, |value, octet| value << 8 | u32::from(*octet));
         Some(Self(value))
     }
 

@@ -96,17 +96,20 @@ fn with_kvno(kvno: &[u8]) -> Result<EncryptedData, InvalidMessageKind> {
 }
 
 #[test]
-fn key_versions_with_a_sign_are_those_without() {
+fn key_versions_are_read_with_a_sign_and_in_needless_octets() {
     for (contents, expected) in [
         (&b"\x05"[..], 5),
         (b"\x80\x02\x00\x01", 0x8002_0001),
         (b"\x00\x80\x02\x00\x01", 0x8002_0001),
         (b"\xff", u32::MAX),
+        (b"\0\x05", 5),
+        (b"\0\0\0\x05", 5),
+        (b"\xff\xff\xff\xff", u32::MAX),
     ] {
         let decoded = with_kvno(contents).unwrap();
         assert_eq!(decoded.kvno.unwrap().get(), expected);
     }
-    for bad in [&b""[..], b"\x01\x00\x00\x00\x00", b"\x00\x05"] {
+    for bad in [&b""[..], b"\x01\x00\x00\x00\x00", b"\0\0\0\0\0\x05"] {
         assert_eq!(with_kvno(bad), Err(InvalidMessageKind::BadValue));
     }
 }
