@@ -1,7 +1,7 @@
 //! How often each operation of the other benches allocates.
 //!
 //! A bench of its own, because an allocator that counts slows down whatever allocates, and so would falsify the times.
-//! Fails where decoding or encoding a TSRequest allocates.
+//! Fails where decoding or encoding a TSRequest, or sealing or opening a message, allocates.
 
 #![allow(
     clippy::expect_used,
@@ -20,6 +20,9 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[path = "operation/handshake.rs"]
 mod handshake;
+#[cfg(feature = "kerberos")]
+#[path = "operation/kerberos.rs"]
+mod kerberos;
 #[path = "operation/ntlm.rs"]
 mod ntlm;
 #[path = "operation/tls.rs"]
@@ -37,6 +40,11 @@ fn main() {
     ts_request();
     ntlm(200);
     ntlm(16_384);
+    #[cfg(feature = "kerberos")]
+    {
+        kerberos(1024);
+        kerberos(16_384);
+    }
     handshakes();
 }
 
@@ -93,6 +101,45 @@ fn ntlm(length: usize) {
             server.unwrap(&mut message, &mut signature);
         });
     }
+}
+
+#[cfg(feature = "kerberos")]
+fn kerberos(length: usize) {
+    let plaintext = vec![0x5a; length];
+    {
+        let (mut client, mut server) = kerberos::established();
+        let mut message = BytesMut::with_capacity(length + kerberos::OVERHEAD);
+        message.extend_from_slice(&plaintext);
+        let name = format!("Kerberos, {length} bytes, wrap: credssp");
+        let wraps = report(&name, || client.wrap(&mut message));
+        let name = format!("Kerberos, {length} bytes, unwrap: credssp");
+        let unwraps = report(&name, || {
+            black_box(server.unwrap(&mut message));
+        });
+        assert_eq!((wraps, unwraps), (0, 0));
+    }
+    #[cfg(feature = "sspi")]
+    {
+        let (mut client, mut server) = kerberos::sspi_peer::established();
+        let (mut message, mut token) = (plaintext.clone(), [0; kerberos::OVERHEAD]);
+        report(&format!("Kerberos, {length} bytes, wrap: sspi"), || {
+            server.wrap(&mut message, &mut token);
+        });
+        let mut message = BytesMut::from(&*plaintext);
+        client.wrap(&mut message);
+        let (token, message) = message.split_at_mut(kerberos::OVERHEAD);
+        report(&format!("Kerberos, {length} bytes, unwrap: sspi"), || {
+            server.unwrap(message, token);
+        });
+    }
+    let (client, server) = kerberos::krb5_peer::established();
+    let mut token = Vec::new();
+    report_again(&format!("Kerberos, {length} bytes, wrap: krb5"), || {
+        token = client.wrap(&plaintext);
+    });
+    report(&format!("Kerberos, {length} bytes, unwrap: krb5"), || {
+        black_box(server.unwrap(&token));
+    });
 }
 
 fn handshakes() {
