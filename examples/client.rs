@@ -41,9 +41,12 @@ use serde_json::{Value, json};
 mod command_line;
 #[path = "shared/kerberos.rs"]
 mod kerberos;
+#[path = "shared/usage.rs"]
+mod usage;
 
-use command_line::{Protocol, TRANSPORT, USAGE, print_json, tls_name};
+use command_line::{Protocol, TRANSPORT, print_json, tls_name};
 use kerberos::KdcOptions;
+use usage::USAGE;
 
 /// Exit status: the server refused us.
 const REFUSED_BY_PEER: u8 = 1;
@@ -71,7 +74,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
   By Kerberos, which proves the server by itself, or by NTLM where no KDC helps and policy allows it:
     client host.example.com:5000 --user alice@EXAMPLE.COM --password-file pw.txt --kdc dc.example.com --allow-fresh 'TERMSRV/*.example.com'
   By Kerberos alone, with the tickets that kinit has left:
-    client host.example.com:5000 --user alice@EXAMPLE.COM --password-file pw.txt --mechanism kerberos --krb5-conf /etc/krb5.conf --ccache "$KRB5CCNAME" --allow-fresh 'TERMSRV/*.example.com'
+    client host.example.com:5000 --user alice@EXAMPLE.COM --password-file pw.txt --mechanism kerberos --krb5-conf /etc/krb5.conf --ccache /tmp/krb5cc_1000 --allow-fresh 'TERMSRV/*.example.com'
 
 Exit status: 0 delegated, 1 the server refused us, 2 we refused, 3 the connection failed, 64 wrong command line.
 RUST_LOG=debug logs each message's size and fields to stderr.
@@ -127,7 +130,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options: Options = match command_line::parse() {
+    let options: Options = match usage::parse() {
         Ok(options) => options,
         Err(status) => return status.into(),
     };
@@ -287,7 +290,10 @@ fn delegate(
         "target": spn,
     });
     if let (Value::Object(line), Some(reason)) = (&mut line, &complete.fallback) {
-        eprintln!("client: {} took the place of Kerberos: {reason}", complete.mechanism);
+        eprintln!(
+            "client: {} took the place of Kerberos: {reason}",
+            complete.mechanism
+        );
         line.insert("fallback".into(), reason.to_string().into());
     }
     Ok(line)

@@ -30,9 +30,18 @@ mod command_line;
 mod delegated;
 #[path = "server/directory.rs"]
 mod directory;
+#[path = "shared/kerberos.rs"]
+mod kerberos;
+#[path = "server/service.rs"]
+mod service;
+#[path = "shared/usage.rs"]
+mod usage;
 
-use command_line::{Protocol, TRANSPORT, USAGE, print_json, tls_name};
+use command_line::{Protocol, TRANSPORT, print_json, tls_name};
 use directory::Directory;
+use kerberos::KdcOptions;
+use service::ServiceKeys;
+use usage::USAGE;
 
 /// The most connections at a time; further ones wait in the system's queue.
 const MAX_CONNECTIONS: usize = 64;
@@ -52,6 +61,10 @@ const HANG_UP: Duration = Duration::from_secs(1);
     server --listen 0.0.0.0:5000 --account 'alice:correct horse' --cert cert.pem --key key.pem --show-secrets
   An account that is disabled:
     server --listen 127.0.0.1:5000 --account 'CORP\bob:battery' --account-status 'CORP\bob=C0000072'
+  Kerberos alone, with the service's keys; and for Remote Desktop clients, which want user-to-user, a KDC to log the
+  service's account on at:
+    server --listen 0.0.0.0:5000 --keytab service.keytab --mechanism kerberos
+    server --listen 0.0.0.0:5000 --keytab service.keytab --kdc dc.example.com --service svc-rdp@EXAMPLE.COM
 
 RUST_LOG=debug logs each message's size and fields to stderr.
 Passwords in arguments are visible to the other users of this machine: for tests only.")]
@@ -63,7 +76,7 @@ struct Options {
     #[arg(
         long,
         value_name = r"[DOMAIN\]USER:PASSWORD",
-        required = true,
+        required_unless_present = "keytab",
         allow_hyphen_values = true
     )]
     account: Vec<String>,
@@ -76,6 +89,10 @@ struct Options {
     /// The certificate's private key, in PEM
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
+    #[command(flatten)]
+    service: ServiceKeys,
+    #[command(flatten)]
+    kdc: KdcOptions,
     #[command(flatten)]
     protocol: Protocol,
     /// Print the delegated secrets too
@@ -94,7 +111,7 @@ struct Service {
 }
 
 fn main() -> ExitCode {
-    let options: Options = match command_line::parse() {
+    let options: Options = match usage::parse() {
         Ok(options) => options,
         Err(status) => return status.into(),
     };
@@ -120,7 +137,9 @@ fn main() -> ExitCode {
 }
 
 fn service(options: &Options) -> Result<Service, Box<dyn Error>> {
-    let mut config = ServerConfig::default();
+    let kerberos = options.service.kerberos(&options.kdc)?;
+    let mechanisms = options.protocol.mechanisms(kerberos)?;
+    let mut config = ServerConfig::with_mechanisms(mechanisms);
     config.negotiation = options.protocol.negotiation();
     (config.own_version, config.min_version) = options
         .protocol
@@ -219,14 +238,18 @@ impl Service {
         stream.conn.send_close_notify();
         // The credentials are here, whether or not the client still listens.
         let _ = stream.conn.complete_io(&mut stream.sock);
-        Ok(json!({
+        let mut line = json!({
             "ok": true,
             "account": complete.account.to_string(),
             "mechanism": complete.mechanism.to_string().to_lowercase(),
             "version": complete.version,
             "tls": tls_name(stream.conn.protocol_version()),
             "credentials": delegated::to_json(&complete.credentials, self.show_secrets),
-        }))
+        });
+        if let (Value::Object(line), Some(info)) = (&mut line, &complete.logon_info) {
+            line.insert("logon_info".into(), service::to_json(info));
+        }
+        Ok(line)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 use credssp::gss::MechanismProvider;
 use credssp::kerberos::Kerberos;
 use credssp::mechanism::Negotiation;
@@ -15,8 +15,6 @@ use tracing_subscriber::filter::LevelFilter;
 
 /// Exit status: the connection failed.
 pub(crate) const TRANSPORT: u8 = 3;
-/// Exit status: the command line is wrong.
-pub(crate) const USAGE: u8 = 64;
 
 #[derive(Args)]
 pub(crate) struct Protocol {
@@ -100,15 +98,6 @@ enum TlsOption {
     Tls12,
     #[value(name = "1.3")]
     Tls13,
-}
-
-/// Parses the command line, or tells the exit status: 0 after `--help`, 64 after a mistake.
-pub(crate) fn parse<T: Parser>() -> Result<T, u8> {
-    T::try_parse().map_err(|error| {
-        // Where even stderr is gone, the status has to do.
-        let _ = error.print();
-        if error.use_stderr() { USAGE } else { 0 }
-    })
 }
 
 /// Logs to stderr what `RUST_LOG` asks for (`debug` shows each message's size and fields); warnings by default.

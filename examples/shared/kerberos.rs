@@ -44,8 +44,8 @@ impl KdcOptions {
         let mut options = InitiatorOptions::default();
         if let Some(path) = &self.krb5_conf {
             let configuration = Arc::new(files::read_krb5_conf(path)?);
-            client = client.with_locator(configuration.clone());
-            options = InitiatorOptions::from_krb5_conf(configuration);
+            options = InitiatorOptions::from(&*configuration);
+            client = client.with_locator(configuration);
         }
         if let Some(path) = &self.kdc_proxy_roots {
             let pem = fs::read(path);
@@ -66,5 +66,8 @@ fn with_proxy_roots(client: KdcClient, pem: &[u8]) -> Result<KdcClient, Box<dyn 
 
 #[cfg(not(feature = "kdc-proxy"))]
 fn with_proxy_roots(_: KdcClient, _: &[u8]) -> Result<KdcClient, Box<dyn Error>> {
-    Err("KDC proxies need the feature kdc-proxy: cargo run --features kdc-proxy --example ...".into())
+    Err(
+        "KDC proxies need the feature kdc-proxy: cargo run --features kdc-proxy --example ..."
+            .into(),
+    )
 }
