@@ -57,9 +57,10 @@ impl ClientName {
         };
         let name = name.to_str_lossy();
         let (user, _) = name.rsplit_once('@')?;
+        let components: Vec<_> = user.split('/').collect();
         (self.name.name_type == PrincipalName::ENTERPRISE).then(|| Self {
             realm: self.realm.clone(),
-            name: PrincipalName::new(PrincipalName::PRINCIPAL, &[user]),
+            name: PrincipalName::new(PrincipalName::PRINCIPAL, &components),
         })
     }
 
