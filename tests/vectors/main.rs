@@ -22,6 +22,8 @@ mod exchange;
 mod kerberos;
 #[cfg(feature = "kerberos")]
 mod kerberos_messages;
+#[cfg(feature = "kerberos")]
+mod kerberos_pac;
 mod ntlm;
 mod peer_files;
 mod spnego;
@@ -157,10 +159,14 @@ fn run_section(section: &str, value: &Value, file: &BTreeMap<String, Value>, rep
         }
         #[cfg(feature = "kerberos")]
         "kerberos_kdc_exchanges" => kerberos_messages::logons(value, report),
+        #[cfg(feature = "kerberos")]
+        "kerberos_pacs" => kerberos_pac::pacs(value, report),
         #[cfg(not(feature = "kerberos"))]
         "kerberos_kdc_exchanges" => {
             report.not_yet(section, value["logons"].as_array().map_or(0, Vec::len));
         }
+        #[cfg(not(feature = "kerberos"))]
+        "kerberos_pacs" => report.not_yet(section, value.as_array().map_or(0, Vec::len)),
         #[cfg(not(feature = "kerberos"))]
         "seal_krb_aes256" | "krb_wrap_windows" | "kerberos_keys_for_kerberos_data_md" => {
             report.not_yet(section, 1);
