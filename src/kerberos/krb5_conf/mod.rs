@@ -220,6 +220,12 @@ impl Krb5Conf {
     }
 }
 
+impl KdcLocator for Krb5Conf {
+    fn locate(&self, realm: &str) -> Vec<KdcAddress> {
+        self.kdcs(realm).to_vec()
+    }
+}
+
 impl Defaults {
     fn set(&mut self, name: &str, value: &str) -> Result<(), &'static str> {
         let text = match name {
