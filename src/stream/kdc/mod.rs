@@ -25,6 +25,8 @@
 
 mod blocking;
 mod client;
+#[cfg(feature = "dns")]
+mod dns;
 mod framing;
 mod logon;
 #[cfg(feature = "kdc-proxy")]
@@ -34,6 +36,8 @@ mod search;
 mod tokio;
 
 pub use client::KdcClient;
+#[cfg(feature = "dns")]
+pub use dns::DnsLocator;
 pub use logon::log_on;
 #[cfg(feature = "tokio")]
 pub use logon::log_on_async;

@@ -1,0 +1,229 @@
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::rdata::SRV;
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use tracing::debug;
+
+use crate::environment::{Random, SystemRandom};
+use crate::kdc::{KdcAddress, KdcLocator};
+
+/// URI (RFC 7553), which the DNS library does not know.
+const URI: u16 = 256;
+
+/// How many records of one answer are looked at.
+const MAX_RECORDS: usize = 32;
+
+/// How long all queries for one realm may take together.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Finds KDCs in DNS (RFC 4120, section 7.2.3): `SRV` at `_kerberos._tcp.REALM` and `_kerberos._udp.REALM` and, where there is none,
+/// `URI` at `_kerberos.REALM`, which may name proxies as well.
+///
+/// Lower priorities come first; among equals the order is drawn by their weights (RFC 2782), anew each time. A realm takes up to
+/// 5 seconds. Nothing of the answers is authenticated, which Kerberos stands: a false KDC can refuse, but not answer.
+///
+/// Works for the blocking and the asynchronous client, each time in a thread of its own.
+#[derive(Clone, Debug, Default)]
+pub struct DnsLocator {
+    /// `None` for those of the system.
+    name_server: Option<SocketAddr>,
+}
+
+impl DnsLocator {
+    /// Asks this name server, over UDP or TCP, in place of those that the system is configured for.
+    #[must_use]
+    pub fn with_name_server(mut self, name_server: SocketAddr) -> Self {
+        self.name_server = Some(name_server);
+        self
+    }
+
+    fn look_up(&self, realm: &str) -> Option<Vec<KdcAddress>> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .inspect_err(|error| debug!(%error, "no runtime for DNS"))
+            .ok()?;
+        let found = runtime.block_on(async {
+            let resolver = self.resolver()?;
+            tokio::time::timeout(TIMEOUT, ask(&resolver, realm))
+                .await
+                .inspect_err(|_| debug!(realm, "DNS does not answer in time"))
+                .ok()
+        });
+        runtime.shutdown_background();
+        found
+    }
+
+    fn resolver(&self) -> Option<TokioResolver> {
+        match self.name_server {
+            None => TokioResolver::builder_tokio(),
+            Some(server) => {
+                let connections =
+                    [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut way| {
+                        way.port = server.port();
+                        way
+                    });
+                let server = NameServerConfig::new(server.ip(), true, connections.into());
+                let config = ResolverConfig::from_name_servers(vec![server]);
+                let provider = TokioRuntimeProvider::default();
+                Ok(TokioResolver::builder_with_config(config, provider))
+            }
+        }
+        .and_then(|builder| builder.build())
+        .inspect_err(|error| debug!(%error, "DNS is not configured"))
+        .ok()
+    }
+}
+
+impl KdcLocator for DnsLocator {
+    fn locate(&self, realm: &str) -> Vec<KdcAddress> {
+        // Whoever calls may be a task of another runtime, in which this one must not block.
+        thread::scope(|scope| {
+            thread::Builder::new()
+                .spawn_scoped(scope, || self.look_up(realm))
+                .ok()
+                .and_then(|thread| thread.join().ok())
+                .flatten()
+                .unwrap_or_default()
+        })
+    }
+}
+
+async fn ask(resolver: &TokioResolver, realm: &str) -> Vec<KdcAddress> {
+    let records = |service: &str, record_type| {
+        // The last dot keeps the resolver from trying other domains below the system's own.
+        let name = Name::from_ascii(format!("{service}.{realm}."));
+        async move {
+            let answer = resolver.lookup(name.ok()?, record_type).await;
+            let answer = answer
+                .inspect_err(|error| debug!(%error, "DNS knows nothing"))
+                .ok()?;
+            let data = answer.answers().iter().map(|record| record.data.clone());
+            Some(Vec::from_iter(data.take(MAX_RECORDS)))
+        }
+    };
+    let tcp = records("_kerberos._tcp", RecordType::SRV).await;
+    let udp = records("_kerberos._udp", RecordType::SRV).await;
+    let found = servers(tcp.unwrap_or_default(), udp.unwrap_or_default());
+    if !found.is_empty() {
+        return found;
+    }
+    let uris = records("_kerberos", RecordType::from(URI)).await;
+    let uris = uris.unwrap_or_default().iter().filter_map(uri).collect();
+    drawn(uris)
+}
+
+/// Those that answer over TCP, then those that answer over UDP only.
+fn servers(tcp: Vec<RData>, udp: Vec<RData>) -> Vec<KdcAddress> {
+    let [tcp, udp] = [tcp, udp].map(|records| drawn(records.iter().filter_map(server).collect()));
+    let both = |server: &Server, others: &[Server]| others.contains(server);
+    let address =
+        |protocol: &str, (host, port): &Server| format!("{protocol}{host}:{port}").parse();
+    let over_tcp = tcp.iter().map(|server| match both(server, &udp) {
+        true => address("", server),
+        false => address("tcp/", server),
+    });
+    let udp_only = udp.iter().filter(|server| !both(server, &tcp));
+    over_tcp
+        .chain(udp_only.map(|server| address("udp/", server)))
+        .filter_map(Result::ok)
+        .collect()
+}
+
+/// A name without its last dot, and a port.
+type Server = (String, u16);
+
+fn server(record: &RData) -> Option<Ranked<Server>> {
+    let RData::SRV(SRV {
+        priority,
+        weight,
+        port,
+        target,
+        ..
+    }) = record
+    else {
+        return None;
+    };
+    // RFC 2782: "A Target of "." means that the service is decidedly not available at this domain."
+    if target.is_root() {
+        return None;
+    }
+    let host = target.to_ascii().trim_end_matches('.').to_owned();
+    Some(Ranked {
+        priority: *priority,
+        weight: *weight,
+        item: (host, *port),
+    })
+}
+
+/// `krb5srv:flags:protocol:server` (MIT's and Heimdal's convention), as in `krb5srv:m:kkdcp:https://proxy.example.com/KdcProxy`.
+fn uri(record: &RData) -> Option<Ranked<KdcAddress>> {
+    let RData::Unknown { rdata, .. } = record else {
+        return None;
+    };
+    let (numbers, text) = rdata.anything.split_first_chunk()?;
+    let [a, b, c, d] = *numbers;
+    let mut fields = str::from_utf8(text).ok()?.splitn(4, ':');
+    let scheme = fields.next()?;
+    let _flags = fields.next()?;
+    let (protocol, server) = (fields.next()?, fields.next()?);
+    if !scheme.eq_ignore_ascii_case("krb5srv") {
+        return None;
+    }
+    let item = match &*protocol.to_ascii_lowercase() {
+        "tcp" | "udp" => format!("{protocol}/{server}").parse().ok()?,
+        "kkdcp" => server
+            .parse()
+            .ok()
+            .filter(|address| matches!(address, KdcAddress::Proxy { .. }))?,
+        _ => return None,
+    };
+    Some(Ranked {
+        priority: u16::from_be_bytes([a, b]),
+        weight: u16::from_be_bytes([c, d]),
+        item,
+    })
+}
+
+/// A record's place among the others.
+struct Ranked<T> {
+    priority: u16,
+    weight: u16,
+    item: T,
+}
+
+/// In order of priority; among equals, the more often at the front the greater the weight.
+fn drawn<T>(mut records: Vec<Ranked<T>>) -> Vec<T> {
+    // RFC 2782: those of weight 0 stand at the front, where they have a small chance to be drawn.
+    records.sort_by_key(|record| (record.priority, record.weight));
+    let mut out = Vec::with_capacity(records.len());
+    while let Some(first) = records.first() {
+        let priority = first.priority;
+        let rivals = records
+            .iter()
+            .take_while(|record| record.priority == priority);
+        let total = rivals.map(|record| u64::from(record.weight)).sum();
+        let mut rest = random_up_to(total);
+        let index = records.iter().position(|record| {
+            let weight = u64::from(record.weight);
+            let drawn = rest <= weight;
+            rest = rest.saturating_sub(weight);
+            drawn
+        });
+        out.push(records.remove(index.unwrap_or(0)).item);
+    }
+    out
+}
+
+/// Nearly uniform from 0 to `limit`.
+fn random_up_to(limit: u64) -> u64 {
+    let mut octets = [0; 8];
+    // The order may be any: without randomness, it is the same each time.
+    let _ = SystemRandom::default().fill(&mut octets);
+    u64::from_be_bytes(octets) % limit.saturating_add(1)
+}
