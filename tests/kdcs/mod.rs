@@ -11,7 +11,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use credssp::AccountName;
+use credssp::environment::Environment;
 use credssp::kdc::{KdcAddress, KdcReply, KdcRequest, KdcTransport};
+use credssp::kerberos::crypto::EncryptionType;
+use credssp::kerberos::initiator::{AsExchange, AsStep, ClientName, ClientSecret};
 use credssp::stream::kdc::KdcClient;
 
 pub const REALM: &str = "TEST.EXAMPLE";
@@ -25,7 +29,7 @@ pub const RESPONSE_TOO_BIG: u8 = 52;
 /// How long a client waits for one of these servers.
 pub const PATIENCE: Duration = Duration::from_millis(400);
 
-type Ask = fn(&KdcClient, &KdcRequest) -> KdcReply;
+pub type Ask = fn(&KdcClient, &KdcRequest) -> KdcReply;
 
 /// The blocking and the asynchronous client.
 pub const WAYS: &[Ask] = &[
@@ -60,19 +64,36 @@ pub fn dead() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
+/// Whether alice can log on at MIT's KDC.
+pub fn logs_on(ask: &Ask, client: &KdcClient) -> bool {
+    let mut step = AsExchange::start(
+        ClientName::of(&AccountName::new("", "alice"), REALM),
+        ClientSecret::Password("pass-canary".into()),
+        &[EncryptionType::Aes256Sha2],
+        true,
+        &Environment::default(),
+    );
+    while let Ok(AsStep::NeedsKdc { request, next }) = step {
+        step = next.step(&ask(client, &request).unwrap());
+    }
+    matches!(step, Ok(AsStep::Complete(_)))
+}
+
 /// A message behind its length.
 pub fn framed(message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).unwrap();
     [&length.to_be_bytes(), message].concat()
 }
 
+/// A value in DER whose contents are short.
+pub fn value(tag: u8, contents: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(contents.len()).unwrap();
+    assert!(length < 0x80);
+    [&[tag, length], contents].concat()
+}
+
 /// A KRB-ERROR (RFC 4120, section 5.9.1) with such a code.
 pub fn krb_error(code: u8) -> Vec<u8> {
-    let value = |tag: u8, contents: &[u8]| {
-        let length = u8::try_from(contents.len()).unwrap();
-        assert!(length < 0x80);
-        [&[tag, length], contents].concat()
-    };
     let integer = |tag, number| value(tag, &value(2, &[number]));
     let name = value(0x30, &value(0x1b, b"krbtgt"));
     let fields = [
