@@ -115,12 +115,13 @@ async fn ask(resolver: &TokioResolver, realm: &str) -> Vec<KdcAddress> {
     }
     let uris = records("_kerberos", RecordType::from(URI)).await;
     let uris = uris.unwrap_or_default().iter().filter_map(uri).collect();
-    drawn(uris)
+    drawn(uris, random_up_to)
 }
 
 /// Those that answer over TCP, then those that answer over UDP only.
 fn servers(tcp: Vec<RData>, udp: Vec<RData>) -> Vec<KdcAddress> {
-    let [tcp, udp] = [tcp, udp].map(|records| drawn(records.iter().filter_map(server).collect()));
+    let [tcp, udp] =
+        [tcp, udp].map(|records| drawn(records.iter().filter_map(server).collect(), random_up_to));
     let both = |server: &Server, others: &[Server]| others.contains(server);
     let address =
         |protocol: &str, (host, port): &Server| format!("{protocol}{host}:{port}").parse();
@@ -197,25 +198,31 @@ struct Ranked<T> {
     item: T,
 }
 
-/// In order of priority; among equals, the more often at the front the greater the weight.
-fn drawn<T>(mut records: Vec<Ranked<T>>) -> Vec<T> {
+/// In order of priority; among equals, the more often at the front the greater the weight. `random` gives a number from 0 to the
+/// one that it is called with.
+fn drawn<T>(mut records: Vec<Ranked<T>>, mut random: impl FnMut(u64) -> u64) -> Vec<T> {
     // RFC 2782: those of weight 0 stand at the front, where they have a small chance to be drawn.
     records.sort_by_key(|record| (record.priority, record.weight));
     let mut out = Vec::with_capacity(records.len());
     while let Some(first) = records.first() {
         let priority = first.priority;
-        let rivals = records
+        let weights = records
             .iter()
-            .take_while(|record| record.priority == priority);
-        let total = rivals.map(|record| u64::from(record.weight)).sum();
-        let mut rest = random_up_to(total);
-        let index = records.iter().position(|record| {
-            let weight = u64::from(record.weight);
-            let drawn = rest <= weight;
-            rest = rest.saturating_sub(weight);
-            drawn
+            .take_while(|record| record.priority == priority)
+            .map(|record| u64::from(record.weight));
+        let mut rest = random(weights.clone().sum());
+        let skipped = weights.take_while(|weight| match rest.checked_sub(*weight) {
+            Some(left @ 1..) => {
+                rest = left;
+                true
+            }
+            _ => false,
         });
-        out.push(records.remove(index.unwrap_or(0)).item);
+        let index = skipped.count();
+        if index >= records.len() {
+            break;
+        }
+        out.push(records.remove(index).item);
     }
     out
 }
@@ -226,4 +233,33 @@ fn random_up_to(limit: u64) -> u64 {
     // The order may be any: without randomness, it is the same each time.
     let _ = SystemRandom::default().fill(&mut octets);
     u64::from_be_bytes(octets) % limit.saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ranked(records: &[(u16, u16)]) -> Vec<Ranked<(u16, u16)>> {
+        let ranked = |&item: &(u16, u16)| Ranked {
+            priority: item.0,
+            weight: item.1,
+            item,
+        };
+        records.iter().map(ranked).collect()
+    }
+
+    #[test]
+    fn draws_by_priority_then_weight() {
+        let records = [(2, 9), (1, 3), (1, 0), (1, 2)];
+        let mut first = Vec::new();
+        for number in 0..=5 {
+            let out = drawn(ranked(&records), |limit| number.min(limit));
+            assert_eq!(out.len(), records.len());
+            assert_eq!(out.last(), Some(&(2, 9)));
+            first.extend(out.first().copied());
+        }
+        // Each number from 0 to the sum of the weights is one chance.
+        let chances = [(1, 0), (1, 2), (1, 2), (1, 3), (1, 3), (1, 3)];
+        assert_eq!(first, chances);
+    }
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::Agent;
+use ureq::http::StatusCode;
 use ureq::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
@@ -74,6 +75,9 @@ impl Proxy {
             .build()
             .send(&body)
             .map_err(failure)?;
+        if response.status() != StatusCode::OK {
+            return Err(refused(response.status().as_u16()));
+        }
         let content_type = response.body().mime_type().unwrap_or_default();
         if !content_type.eq_ignore_ascii_case(KERBEROS) {
             return Err(bad_reply(format!("its content type is not {KERBEROS}")));
@@ -100,13 +104,25 @@ impl Proxy {
 /// ureq's errors as those of sockets.
 fn failure(error: ureq::Error) -> io::Error {
     match error {
-        ureq::Error::Io(error) => error,
+        ureq::Error::Io(error) => match error.downcast::<rustls::Error>() {
+            Ok(error) => untrusted(&error),
+            Err(error) => error,
+        },
+        ureq::Error::Rustls(error) => untrusted(&error),
         ureq::Error::Timeout(_) => io::ErrorKind::TimedOut.into(),
-        ureq::Error::StatusCode(status) => {
-            io::Error::other(format!("the proxy answers with HTTP status {status}"))
-        }
+        ureq::Error::StatusCode(status) => refused(status),
         error => io::Error::other(error),
     }
+}
+
+fn refused(status: u16) -> io::Error {
+    io::Error::other(format!("the proxy answers with HTTP status {status}"))
+}
+
+fn untrusted(error: &rustls::Error) -> io::Error {
+    io::Error::other(format!(
+        "TLS failed: {error} (its certificate has to name its host and to chain to a root of KdcClient::with_proxy_roots)"
+    ))
 }
 
 /// KDC-PROXY-MESSAGE (MS-KKDCP, section 2.2.2): `kerb-message`, with its length before it, and `target-domain`.

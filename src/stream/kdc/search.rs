@@ -98,7 +98,7 @@ impl<'a> Search<'a> {
                 "no address of it is known: give KdcClient::with_realm some, or a locator that knows the realm"
             }
             false => {
-                "; check these addresses, that a KDC listens there, and that no firewall is between (port 88, TCP and UDP)"
+                "; check these addresses, that a KDC or a KDC proxy listens there, and that no firewall is between"
             }
         });
         Err(KdcUnreachable::new(&self.request.realm, &reason))
