@@ -167,7 +167,7 @@ fn finds_nothing_where_nothing_is() {
     let locator = DnsLocator::default().with_name_server(deaf.local_addr().unwrap());
     let began = Instant::now();
     assert_eq!(locator.locate(REALM), []);
-    assert!(began.elapsed() < Duration::from_secs(8));
+    assert!(began.elapsed() < Duration::from_secs(6));
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn leads_a_client_to_a_kdc_and_is_asked_once() {
         for _ in 0..2 {
             assert_eq!(ask(&client, &request()).unwrap(), REPLY);
         }
-        assert_eq!(server.asked.load(Ordering::SeqCst), 2);
+        assert_eq!(server.asked.load(Ordering::SeqCst), 3);
     }
 }
 

@@ -18,14 +18,15 @@ const URI: u16 = 256;
 /// How many records of one answer are looked at.
 const MAX_RECORDS: usize = 32;
 
-/// How long all queries for one realm may take together.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a query may take; those for one realm go out together.
+const TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Finds KDCs in DNS (RFC 4120, section 7.2.3): `SRV` at `_kerberos._tcp.REALM` and `_kerberos._udp.REALM` and, where there is none,
 /// `URI` at `_kerberos.REALM`, which may name proxies as well.
 ///
 /// Lower priorities come first; among equals the order is drawn by their weights (RFC 2782), anew each time. A realm takes up to
-/// 5 seconds. Nothing of the answers is authenticated, which Kerberos stands: a false KDC can refuse, but not answer.
+/// 4 seconds. Nothing of the answers is authenticated: whoever forges them can make a logon fail, and gets something to test guesses
+/// of the password with, as whoever listens on the way to a KDC does; but nobody's proof.
 ///
 /// Works for the blocking and the asynchronous client, each time in a thread of its own.
 #[derive(Clone, Debug, Default)]
@@ -50,10 +51,7 @@ impl DnsLocator {
             .ok()?;
         let found = runtime.block_on(async {
             let resolver = self.resolver()?;
-            tokio::time::timeout(TIMEOUT, ask(&resolver, realm))
-                .await
-                .inspect_err(|_| debug!(realm, "DNS does not answer in time"))
-                .ok()
+            Some(ask(&resolver, realm).await)
         });
         runtime.shutdown_background();
         found
@@ -95,31 +93,52 @@ impl KdcLocator for DnsLocator {
 }
 
 async fn ask(resolver: &TokioResolver, realm: &str) -> Vec<KdcAddress> {
-    let records = |service: &str, record_type| {
+    let [tcp, udp, uris] = [
+        ("_kerberos._tcp", RecordType::SRV),
+        ("_kerberos._udp", RecordType::SRV),
+        ("_kerberos", RecordType::from(URI)),
+    ]
+    .map(|(service, record_type)| {
         // The last dot keeps the resolver from trying other domains below the system's own.
-        let name = Name::from_ascii(format!("{service}.{realm}."));
-        async move {
-            let answer = resolver.lookup(name.ok()?, record_type).await;
-            let answer = answer
-                .inspect_err(|error| debug!(%error, "DNS knows nothing"))
-                .ok()?;
-            let data = answer.answers().iter().map(|record| record.data.clone());
-            Some(Vec::from_iter(data.take(MAX_RECORDS)))
-        }
-    };
-    let tcp = records("_kerberos._tcp", RecordType::SRV).await;
-    let udp = records("_kerberos._udp", RecordType::SRV).await;
-    let found = servers(tcp.unwrap_or_default(), udp.unwrap_or_default());
+        let name = format!("{service}.{realm}.");
+        tokio::spawn(records(resolver.clone(), name, record_type))
+    });
+    let [tcp, udp] = [tcp.await, udp.await].map(Result::unwrap_or_default);
+    let found = servers(&tcp, &udp);
     if !found.is_empty() {
         return found;
     }
-    let uris = records("_kerberos", RecordType::from(URI)).await;
-    let uris = uris.unwrap_or_default().iter().filter_map(uri).collect();
-    drawn(uris, random_up_to)
+    let uris = uris.await.unwrap_or_default();
+    drawn(uris.iter().filter_map(uri).collect(), random_up_to)
+}
+
+/// Those of one type at one name, none where DNS does not answer in time.
+async fn records(resolver: TokioResolver, name: String, record_type: RecordType) -> Vec<RData> {
+    let answer = match Name::from_ascii(&name) {
+        Ok(parsed) => tokio::time::timeout(TIMEOUT, resolver.lookup(parsed, record_type)).await,
+        Err(error) => {
+            debug!(name, %error, "this is no name for DNS");
+            return Vec::new();
+        }
+    };
+    match answer {
+        Ok(Ok(answer)) => {
+            let records = answer.answers().iter().take(MAX_RECORDS);
+            records.map(|record| record.data.clone()).collect()
+        }
+        Ok(Err(error)) => {
+            debug!(name, %error, "DNS knows nothing");
+            Vec::new()
+        }
+        Err(_) => {
+            debug!(name, "DNS does not answer in time");
+            Vec::new()
+        }
+    }
 }
 
 /// Those that answer over TCP, then those that answer over UDP only.
-fn servers(tcp: Vec<RData>, udp: Vec<RData>) -> Vec<KdcAddress> {
+fn servers(tcp: &[RData], udp: &[RData]) -> Vec<KdcAddress> {
     let [tcp, udp] =
         [tcp, udp].map(|records| drawn(records.iter().filter_map(server).collect(), random_up_to));
     let both = |server: &Server, others: &[Server]| others.contains(server);
