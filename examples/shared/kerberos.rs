@@ -44,7 +44,7 @@ impl KdcOptions {
         let mut options = InitiatorOptions::default();
         if let Some(path) = &self.krb5_conf {
             let configuration = Arc::new(files::read_krb5_conf(path)?);
-            options = InitiatorOptions::from(&*configuration);
+            options = InitiatorOptions::from_krb5_conf(&configuration);
             client = client.with_locator(configuration);
         }
         if let Some(path) = &self.kdc_proxy_roots {

@@ -31,6 +31,22 @@ pub struct InitiatorOptions {
     pub tickets: Option<Arc<CredentialCache>>,
 }
 
+impl InitiatorOptions {
+    /// What a configuration says; the rest is as usual.
+    pub fn from_krb5_conf(configuration: &Krb5Conf) -> Self {
+        let usual = Self::default();
+        Self {
+            default_realm: configuration.default_realm().map(Into::into),
+            domain_realms: Arc::new(configuration.domain_realms().clone()),
+            encryption_types: configuration
+                .encryption_types()
+                .unwrap_or(usual.encryption_types),
+            canonicalize: configuration.canonicalize().unwrap_or(usual.canonicalize),
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for InitiatorOptions {
     fn default() -> Self {
         Self {
@@ -46,18 +62,24 @@ impl Default for InitiatorOptions {
     }
 }
 
-impl From<&Krb5Conf> for InitiatorOptions {
-    /// What a configuration says; the rest is as usual.
-    fn from(configuration: &Krb5Conf) -> Self {
-        let usual = Self::default();
-        Self {
-            default_realm: configuration.default_realm().map(Into::into),
-            domain_realms: Arc::new(configuration.domain_realms().clone()),
-            encryption_types: configuration
-                .encryption_types()
-                .unwrap_or(usual.encryption_types),
-            canonicalize: configuration.canonicalize().unwrap_or(usual.canonicalize),
-            ..Self::default()
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_says_the_realms_and_the_encryption_types() {
+        let options = InitiatorOptions::from_krb5_conf(&Krb5Conf::default());
+        assert_eq!(options.encryption_types, EncryptionType::DEFAULT);
+        assert!(options.canonicalize && options.default_realm.is_none());
+
+        let configuration = Krb5Conf::parse(
+            "[libdefaults]\ndefault_realm = A\ncanonicalize = false\npermitted_enctypes = aes128-cts\n\
+             [domain_realm]\n.b.example = B\n",
+        );
+        let options = InitiatorOptions::from_krb5_conf(&configuration.unwrap());
+        assert_eq!(options.default_realm.as_deref(), Some("A"));
+        assert_eq!(options.encryption_types, [EncryptionType::Aes128Sha1]);
+        assert_eq!(options.domain_realms.realm_of("h.b.example"), Some("B"));
+        assert!(!options.canonicalize);
     }
 }

@@ -336,7 +336,7 @@ fn a_service_that_is_not_known_is_looked_for_in_the_likely_realm_once() {
         likely_realm: Some("OTHER.EXAMPLE".into()),
         ..TgsRequest::new(service())
     };
-    let (_, next) = start(request.clone());
+    let (_, next) = start(request);
     let (request, next) = waiting(next.step(&error(7)));
     assert_eq!(&*request.realm, REALM);
     let krbtgt = PrincipalName::krbtgt(&"OTHER.EXAMPLE".into());
