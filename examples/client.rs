@@ -4,9 +4,9 @@
 //! - 0: delegated. CredSSP has no answer to the credentials, so this means that they were sent, that the server did not
 //!   refuse them within two seconds (by `errorCode` or a TLS alert), and no more; a server that merely closes the
 //!   connection is as a rule one that has what it wanted.
-//! - 1: the server refused us: by `errorCode`, by a TLS alert, or by hanging up on our proof.
+//! - 1: the server refused us: by `errorCode`, by a TLS alert, or by hanging up on our proof; or the KDC did.
 //! - 2: we refused: policy, version, key binding, certificate, a malformed message or one that has no place there.
-//! - 3: the connection failed.
+//! - 3: the connection failed, or no KDC could be reached.
 //! - 64: the command line is wrong.
 
 #![expect(clippy::print_stderr, reason = "a program talks to its user")]
@@ -22,7 +22,7 @@ use std::{env, fmt, fs};
 
 use clap::Parser;
 use credssp::client::Complete;
-use credssp::error::{HandshakeError, Progress, Step, TlsError};
+use credssp::error::{HandshakeError, KdcError, Progress, Step, TlsError};
 use credssp::kerberos::Kerberos;
 use credssp::kerberos::initiator::ClientName;
 use credssp::policy::SpnPattern;
@@ -76,7 +76,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
   By Kerberos alone, with the tickets that kinit has left:
     client host.example.com:5000 --user alice@EXAMPLE.COM --password-file pw.txt --mechanism kerberos --krb5-conf /etc/krb5.conf --ccache /tmp/krb5cc_1000 --allow-fresh 'TERMSRV/*.example.com'
 
-Exit status: 0 delegated, 1 the server refused us, 2 we refused, 3 the connection failed, 64 wrong command line.
+Exit status: 0 delegated, 1 the server or the KDC refused us, 2 we refused, 3 the connection failed, 64 wrong command line.
 RUST_LOG=debug logs each message's size and fields to stderr.
 A password in an argument is visible to the other users of this machine: prefer --password-file.
 Without an --allow-fresh... nothing is delegated.")]
@@ -393,7 +393,17 @@ impl Failure {
     fn exit_status(&self) -> u8 {
         match self {
             Self::Handshake(stream::Error::Protocol(error)) => match &error.error {
-                credssp::Error::Rejected(_) => REFUSED_BY_PEER,
+                credssp::Error::Rejected(_) | credssp::Error::TicketRefused(_) => REFUSED_BY_PEER,
+                credssp::Error::Kdc(KdcError::Unreachable(_)) => TRANSPORT,
+                // What we find wrong with a KDC's answer, or do not have for it.
+                credssp::Error::Kdc(
+                    KdcError::HostIsAddress
+                    | KdcError::NoTicket
+                    | KdcError::ReferralLoop
+                    | KdcError::UnfitReply(_)
+                    | KdcError::UnfitStringToKey,
+                ) => REFUSED_BY_US,
+                credssp::Error::Kdc(_) => REFUSED_BY_PEER,
                 credssp::Error::Tls(tls)
                     if matches!(tls.error, rustls::Error::AlertReceived(_)) =>
                 {

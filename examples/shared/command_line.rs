@@ -46,14 +46,11 @@ impl Protocol {
         &self,
         kerberos: Option<Kerberos>,
     ) -> Result<Vec<Arc<dyn MechanismProvider>>, String> {
-        let kerberos = kerberos.map(|kerberos| Arc::new(kerberos) as Arc<dyn MechanismProvider>);
-        let ntlm = || Arc::new(Ntlm::default()) as Arc<dyn MechanismProvider>;
+        let ntlm = Arc::new(Ntlm::default());
         match (self.mechanism, kerberos) {
-            (MechanismOption::Ntlm, _) => Ok(vec![ntlm()]),
-            (MechanismOption::Negotiate, kerberos) => {
-                Ok(kerberos.into_iter().chain([ntlm()]).collect())
-            }
-            (MechanismOption::Kerberos, Some(kerberos)) => Ok(vec![kerberos]),
+            (MechanismOption::Negotiate, Some(kerberos)) => Ok(vec![Arc::new(kerberos), ntlm]),
+            (MechanismOption::Negotiate, None) | (MechanismOption::Ntlm, _) => Ok(vec![ntlm]),
+            (MechanismOption::Kerberos, Some(kerberos)) => Ok(vec![Arc::new(kerberos)]),
             (MechanismOption::Kerberos, None) => Err(
                 "--mechanism kerberos: a client needs --kdc, --krb5-conf, --kdc-proxy or --ccache, a server --keytab"
                     .into(),

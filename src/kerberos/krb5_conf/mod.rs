@@ -62,12 +62,6 @@ struct Defaults {
     default_keytab_name: Option<Box<str>>,
 }
 
-impl KdcLocator for Krb5Conf {
-    fn locate(&self, realm: &str) -> Vec<KdcAddress> {
-        self.kdcs(realm).to_vec()
-    }
-}
-
 /// What stands in the braces of a realm.
 #[derive(Clone, Debug, Default)]
 struct Realm {

@@ -36,9 +36,11 @@ fn with_tgt(ticket: IssuedTicket) -> (Arc<ServiceTgt>, Arc<ServiceCredentials>) 
 }
 
 fn tgt_request() -> Vec<u8> {
-    let mut request = TgtRequest::default();
-    request.server_name = Some(PrincipalName::new(2, SERVICE));
-    request.realm = Some(REALM.into());
+    let request = TgtRequest {
+        server_name: Some(PrincipalName::new(2, SERVICE)),
+        realm: Some(REALM.into()),
+        ..TgtRequest::default()
+    };
     framed(U2U, TokenId::TgtRequest, &request.encode().unwrap())
 }
 
