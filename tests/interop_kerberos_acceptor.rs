@@ -1,6 +1,6 @@
 //! Our Kerberos acceptor against MIT's initiator, with tickets of MIT's krb5kdc.
 
-#![allow(clippy::panic, clippy::unwrap_used)] // in what the tests share
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // in what the tests share
 
 mod peer;
 
