@@ -42,14 +42,19 @@ pub(crate) fn established() -> (Client, Server) {
 pub(crate) mod krb5_peer {
     use krb5::token::{ContextKey, PerMessageTokens, Role};
 
-    use super::KEY;
+    use super::{Client, KEY};
 
-    /// One end: its sequence is the caller's business.
-    pub(crate) struct Peer(PerMessageTokens<ContextKey>);
+    /// What the other two rotate their tokens by, as Windows does.
+    const ROTATION: u16 = 28;
 
-    impl Peer {
+    /// The server's end. It leaves the sequence to its caller.
+    pub(crate) struct Server(PerMessageTokens<ContextKey>);
+
+    impl Server {
         pub(crate) fn wrap(&self, message: &[u8]) -> Vec<u8> {
-            self.0.emit_wrap(0, message).expect("a token")
+            self.0
+                .emit_wrap_full(0, message, 0, ROTATION, None)
+                .expect("a token")
         }
 
         pub(crate) fn unwrap(&self, token: &[u8]) -> Vec<u8> {
@@ -57,13 +62,12 @@ pub(crate) mod krb5_peer {
         }
     }
 
-    /// Two ends of one context: the client and the server.
-    pub(crate) fn established() -> (Peer, Peer) {
-        let end = |role| {
-            let key = ContextKey::new(18, &KEY).expect("a key");
-            Peer(PerMessageTokens::new(key, role, false))
-        };
-        (end(Role::Initiator), end(Role::Acceptor))
+    /// Two ends of one context, the client's being this crate's.
+    pub(crate) fn established() -> (Client, Server) {
+        let (client, _) = super::established();
+        let key = ContextKey::new(18, &KEY).expect("a key");
+        let server = PerMessageTokens::new(key, Role::Acceptor, false);
+        (client, Server(server))
     }
 }
 
@@ -265,7 +269,7 @@ pub(crate) mod sspi_peer {
         let [high, low] = length.to_be_bytes();
         let header = match length {
             ..0x80 => vec![tag, low],
-            ..0x100 => vec![tag, 0x81, low],
+            0x80..0x100 => vec![tag, 0x81, low],
             _ => vec![tag, 0x82, high, low],
         };
         [&header, contents].concat()
