@@ -11,7 +11,7 @@ use credssp::kerberos::ccache::CredentialCache;
 use credssp::kerberos::krb5_conf::Krb5Conf;
 use credssp::spnego::{NegotiationToken, TokenKind};
 use credssp::ts_request::TsRequest;
-use credssp_fuzz::{live, per_message};
+use credssp_fuzz::{ap_req, live, pac, per_message};
 use serde_json::Value;
 
 /// The folder of a target, and names of files with their contents.
@@ -34,6 +34,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     kerberos_files(&mut seeds);
     live_targets(&mut seeds);
     per_message_tokens(&mut seeds);
+    for (name, contents) in ap_req::seeds() {
+        assert!(ap_req::run(&contents), "ap_req refuses {name}");
+        seeds.insert(("ap_req", name.into()), contents);
+    }
+    let recorded = read(&root.join("../tests/vectors/samba-pac.json"))?;
+    for (name, contents) in pac::seeds(&unhex(&recorded["kerberos_pacs"][0]["pac"])) {
+        seeds.insert(("pac", name), contents);
+    }
 
     let corpus = root.join("corpus");
     if std::env::args().any(|argument| argument == "--check") {

@@ -11,8 +11,10 @@ use credssp::ntlm::{
 use credssp::spnego::{NegTokenInit, NegTokenResp, NegotiationToken, TokenKind};
 use credssp::ts_request::{self, MAX_MESSAGE_LEN, TsRequest};
 
+pub mod ap_req;
 pub mod kerberos_files;
 pub mod live;
+pub mod pac;
 pub mod per_message;
 #[path = "../../tests/twin/mod.rs"]
 mod twin;
