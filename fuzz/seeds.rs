@@ -11,7 +11,7 @@ use credssp::kerberos::ccache::CredentialCache;
 use credssp::kerberos::krb5_conf::Krb5Conf;
 use credssp::spnego::{NegotiationToken, TokenKind};
 use credssp::ts_request::TsRequest;
-use credssp_fuzz::{ap_req, live, pac, per_message};
+use credssp_fuzz::{ap_req, kdc_reply, live, pac, per_message};
 use serde_json::Value;
 
 /// The folder of a target, and names of files with their contents.
@@ -34,6 +34,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     kerberos_files(&mut seeds);
     live_targets(&mut seeds);
     per_message_tokens(&mut seeds);
+    for (name, completes, contents) in kdc_reply::seeds() {
+        assert_eq!(kdc_reply::run(&contents), completes, "kdc_reply: {name}");
+        seeds.insert(("kdc_reply", name.into()), contents);
+    }
     for (name, contents) in ap_req::seeds() {
         assert!(ap_req::run(&contents), "ap_req refuses {name}");
         seeds.insert(("ap_req", name.into()), contents);

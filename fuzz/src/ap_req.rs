@@ -8,6 +8,7 @@ use credssp::kerberos::asn1::EncryptedData;
 use credssp::kerberos::crypto::{EncryptionKey, EncryptionType, KeyUsage};
 use credssp::kerberos::keytab::Keytab;
 
+use super::der::{encryption_key, fields, name, number, sequence, tagged, text};
 use super::live;
 
 const KEY: [u8; 16] = [1; 16];
@@ -154,16 +155,6 @@ fn checksum() -> Vec<u8> {
     [&[16, 0, 0, 0][..], &[0; 16], &[0x3e, 0, 0, 0]].concat()
 }
 
-fn encryption_key(key: &[u8]) -> Vec<u8> {
-    fields(&[(0, number(17)), (1, tagged(4, key))])
-}
-
-fn name(components: &[&str]) -> Vec<u8> {
-    let components: Vec<_> = components.iter().copied().map(text).collect();
-    let parts: Vec<_> = components.iter().map(Vec::as_slice).collect();
-    fields(&[(0, number(1)), (1, sequence(&parts))])
-}
-
 fn element(ad_type: u8, ad_data: &[u8]) -> Vec<u8> {
     let ad_type = tagged(2, &[0, ad_type]);
     let ad_type = if ad_type[3] < 0x80 {
@@ -172,40 +163,4 @@ fn element(ad_type: u8, ad_data: &[u8]) -> Vec<u8> {
         ad_type
     };
     fields(&[(0, ad_type), (1, tagged(4, ad_data))])
-}
-
-fn number(value: u8) -> Vec<u8> {
-    tagged(2, &[value])
-}
-
-fn text(text: &str) -> Vec<u8> {
-    tagged(0x1b, text.as_bytes())
-}
-
-fn sequence(parts: &[&[u8]]) -> Vec<u8> {
-    tagged(0x30, &parts.concat())
-}
-
-/// A SEQUENCE of explicitly tagged fields.
-fn fields(fields: &[(u8, Vec<u8>)]) -> Vec<u8> {
-    let fields: Vec<_> = fields
-        .iter()
-        .map(|(tag, value)| tagged(0xa0 | tag, value))
-        .collect();
-    tagged(0x30, &fields.concat())
-}
-
-fn tagged(tag: u8, contents: &[u8]) -> Vec<u8> {
-    let length = contents.len().to_be_bytes();
-    let mut value = vec![tag];
-    match contents.len() {
-        short @ ..0x80 => value.push(u8::try_from(short).expect("below 128")),
-        _ => {
-            let significant: Vec<_> = length.iter().skip_while(|octet| **octet == 0).collect();
-            value.push(0x80 | u8::try_from(significant.len()).expect("at most 8"));
-            value.extend(significant);
-        }
-    }
-    value.extend_from_slice(contents);
-    value
 }

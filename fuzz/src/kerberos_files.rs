@@ -59,7 +59,7 @@ pub fn krb5_conf(data: &[u8]) {
     let paths = ["first", "second"].map(PathBuf::from);
     if let Ok(configuration) = Krb5Conf::load(&paths, &mut Everywhere(&text)) {
         let _ = (configuration.encryption_types(), configuration.clock_skew());
-        let realm = configuration.realm_of_host(&text);
+        let realm = configuration.domain_realms().realm_of(&text);
         for realm in [realm, configuration.default_realm()].into_iter().flatten() {
             for address in configuration.kdcs(realm) {
                 assert_eq!(address.to_string().parse().as_ref(), Ok(address));

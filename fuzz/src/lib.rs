@@ -12,6 +12,8 @@ use credssp::spnego::{NegTokenInit, NegTokenResp, NegotiationToken, TokenKind};
 use credssp::ts_request::{self, MAX_MESSAGE_LEN, TsRequest};
 
 pub mod ap_req;
+mod der;
+pub mod kdc_reply;
 pub mod kerberos_files;
 pub mod live;
 pub mod pac;
