@@ -288,20 +288,19 @@ fn speaks_each_encryption_type() {
         let host = format!("{name}.test.example");
         // The user, the session and the service of this type; and the type alone.
         for alone in [false, true] {
-            for framing in FRAMINGS {
-                let mut meeting = Meeting::new(&kdc, framing);
-                (meeting.account, meeting.host) = (name, &host);
-                let types = &mut meeting.kerberos.initiator.encryption_types;
-                if alone {
-                    types.clear();
-                }
-                types.push(encryption_type);
-                let (mut context, mut server) = meeting.meet().unwrap();
-                if name == "rc4" {
-                    talk_without_iov(&mut *context, &mut server);
-                } else {
-                    talk(&mut *context, &mut server);
-                }
+            let [bare, spnego] = FRAMINGS;
+            let mut meeting = Meeting::new(&kdc, if alone { spnego } else { bare });
+            (meeting.account, meeting.host) = (name, &host);
+            let types = &mut meeting.kerberos.initiator.encryption_types;
+            if alone {
+                types.clear();
+            }
+            types.push(encryption_type);
+            let (mut context, mut server) = meeting.meet().unwrap();
+            if name == "rc4" {
+                talk_without_iov(&mut *context, &mut server);
+            } else {
+                talk(&mut *context, &mut server);
             }
         }
     }
@@ -313,16 +312,31 @@ fn logs_on_by_names_that_say_their_realm() {
         return;
     }
     let kdc = MitKdc::start();
-    for account in [
-        r"TEST.EXAMPLE\alice",
-        "alice@test.example",
-        "alice@TEST.EXAMPLE",
+    for (account, default_realm, client) in [
+        (r"TEST.EXAMPLE\alice", None, "alice@TEST.EXAMPLE"),
+        ("alice@test.example", None, "alice@TEST.EXAMPLE"),
+        // This one exists as it is written.
+        (
+            "alice@TEST.EXAMPLE",
+            None,
+            r"alice\@TEST.EXAMPLE@TEST.EXAMPLE",
+        ),
+        (
+            "bob@other.example",
+            Some(MitKdc::REALM),
+            "bob@OTHER.EXAMPLE",
+        ),
     ] {
         let mut meeting = Meeting::new(&kdc, GssMechanism::Kerberos);
         meeting.account = account;
-        meeting.kerberos.initiator.default_realm = None;
+        meeting.kerberos.initiator.default_realm = default_realm.map(Into::into);
         meeting.host = "SERVER.test.EXAMPLE";
+        let mut configured = DomainRealms::default();
+        configured.insert("test.example", MitKdc::REALM);
+        meeting.kerberos.initiator.domain_realms = configured.into();
         let (mut context, mut server) = meeting.meet().unwrap();
+        let info = server.info().unwrap();
+        assert!(info.contains(&format!("initiator={client}")), "{info:?}");
         talk(&mut *context, &mut server);
     }
 }

@@ -25,17 +25,25 @@ impl ClientName {
         }
     }
 
-    /// Of an account; `default_realm` is for one without a domain.
+    /// Of an account; `default_realm` is for one without a domain, and may be empty.
     ///
-    /// `DOMAIN\user` is a user of that realm. `user@suffix` is an enterprise name, whole, and its suffix in upper case is the
-    /// realm to ask first (RFC 6806, section 5). A `/` separates components (RFC 1964, section 2.1.1).
+    /// `DOMAIN\user` is a user of that realm. `user@suffix` is an enterprise name, whole (RFC 6806, section 5): the default
+    /// realm is asked first, which may refer to another, and without one the realm that is the suffix in upper case. A `/`
+    /// separates components (RFC 1964, section 2.1.1).
     pub fn of(account: &AccountName, default_realm: &str) -> Self {
         let user = account.user();
         match user.rsplit_once('@') {
-            Some((_, suffix)) if account.domain().is_empty() => Self::new(
-                &suffix.to_uppercase(),
-                PrincipalName::new(PrincipalName::ENTERPRISE, &[user]),
-            ),
+            Some((_, suffix)) if account.domain().is_empty() => {
+                let suffix = suffix.to_uppercase();
+                let realm = match default_realm {
+                    "" => &suffix,
+                    realm => realm,
+                };
+                Self::new(
+                    realm,
+                    PrincipalName::new(PrincipalName::ENTERPRISE, &[user]),
+                )
+            }
             _ => {
                 let components: Vec<_> = user.split('/').collect();
                 let realm = match account.domain() {
@@ -50,17 +58,19 @@ impl ClientName {
         }
     }
 
-    /// `user` of the realm where this is the enterprise name `user@suffix`.
+    /// `user` of the realm that the suffix says, where this is the enterprise name `user@suffix`.
     pub(in crate::kerberos) fn without_enterprise(&self) -> Option<Self> {
         let [name] = &*self.name.name_string else {
             return None;
         };
         let name = name.to_str_lossy();
-        let (user, _) = name.rsplit_once('@')?;
+        let (user, suffix) = name.rsplit_once('@')?;
         let components: Vec<_> = user.split('/').collect();
-        (self.name.name_type == PrincipalName::ENTERPRISE).then(|| Self {
-            realm: self.realm.clone(),
-            name: PrincipalName::new(PrincipalName::PRINCIPAL, &components),
+        (self.name.name_type == PrincipalName::ENTERPRISE).then(|| {
+            Self::new(
+                &suffix.to_uppercase(),
+                PrincipalName::new(PrincipalName::PRINCIPAL, &components),
+            )
         })
     }
 

@@ -351,8 +351,8 @@ fn a_cookie_that_has_expired_is_asked_for_anew_once() {
 #[test]
 fn an_enterprise_name_that_is_unknown_is_asked_for_once_more_without_its_suffix() {
     let account: crate::AccountName = "alice@Test.example".parse().unwrap();
-    let begin = || {
-        let client = ClientName::of(&account, "");
+    let begin = |default_realm| {
+        let client = ClientName::of(&account, default_realm);
         let secret = ClientSecret::Keys([client_key()].into());
         waiting(AsExchange::start(
             client,
@@ -365,21 +365,23 @@ fn an_enterprise_name_that_is_unknown_is_asked_for_once_more_without_its_suffix(
     let name = |request: &KdcRequest| {
         let (_, decoded) = KdcReq::decode(&request.message).unwrap();
         let body = decoded.req_body.value();
+        assert_eq!(body.realm, (&*request.realm).into());
         let cname = body.cname.clone().unwrap();
-        (cname.name_type, cname.to_string(), body.realm.clone())
+        (cname.name_type, cname.to_string(), request.realm.clone())
     };
-    let (request, next) = begin();
-    let whole = (10, "alice@Test.example".to_owned(), REALM.into());
-    assert_eq!(name(&request), whole);
-    let (request, next) = waiting(next.step(&error(6, |_| ())));
-    assert_eq!(name(&request), (1, "alice".to_owned(), REALM.into()));
-    assert_eq!(
-        refused(next.step(&error(6, |_| ()))),
-        KdcError::ClientUnknown
-    );
-
-    // Not in another realm than the suffix says.
-    let (_, next) = begin();
+    for (default_realm, first) in [("", REALM), ("A", "A")] {
+        let (request, next) = begin(default_realm);
+        let whole = (10, "alice@Test.example".to_owned(), first.into());
+        assert_eq!(name(&request), whole);
+        let (request, next) = waiting(next.step(&error(6, |_| ())));
+        assert_eq!(name(&request), (1, "alice".to_owned(), REALM.into()));
+        assert_eq!(
+            refused(next.step(&error(6, |_| ()))),
+            KdcError::ClientUnknown
+        );
+    }
+    // Not where the KDC knows it to be another realm's.
+    let (_, next) = begin("");
     let other = error(68, |error| error.crealm = Some("B".into()));
     let (_, next) = waiting(next.step(&other));
     assert_eq!(
