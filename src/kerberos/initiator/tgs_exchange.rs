@@ -192,7 +192,7 @@ impl TgsExchange {
             .ticket_granting_realm()
             .ok_or(KdcError::UnfitReply("sname"))?
             .clone();
-        let body = body(&environment, &request, &realm, canonicalize)?;
+        let body = body(&environment, &request, &tgt, &realm, canonicalize)?;
         let encryption_type = tgt.session_key.encryption_type();
         let subkey = EncryptionKey::random(encryption_type, &*environment.random)?;
         let padata = vec![
@@ -221,10 +221,17 @@ impl TgsExchange {
 fn body(
     environment: &Environment,
     request: &TgsRequest,
+    tgt: &IssuedTicket,
     realm: &KerberosString,
     canonicalize: bool,
 ) -> Result<Encoded<KdcReqBody>, Error> {
-    let mut options = Flags::FORWARDABLE.with(Flags::RENEWABLE);
+    // RFC 4120, section 3.3.3: what the ticket-granting ticket is not, the ticket cannot be, and some KDCs refuse who asks.
+    let mut options = Flags::default();
+    for option in [Flags::FORWARDABLE, Flags::RENEWABLE] {
+        if tgt.flags.contains(option) {
+            options = options.with(option);
+        }
+    }
     if canonicalize {
         options = options.with(Flags::CANONICALIZE);
     }

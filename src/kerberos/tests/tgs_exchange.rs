@@ -39,7 +39,9 @@ pub(super) fn tgt() -> Arc<IssuedTicket> {
     Arc::new(IssuedTicket {
         ticket: ticket(PrincipalName::krbtgt(&REALM.into()), REALM),
         session_key: session_key(),
-        flags: Flags::INITIAL,
+        flags: Flags::INITIAL
+            .with(Flags::FORWARDABLE)
+            .with(Flags::RENEWABLE),
         crealm: REALM.into(),
         cname: PrincipalName::new(1, &["alice"]),
         authtime: KerberosTime::from_unix(NOW - 100),
@@ -189,6 +191,22 @@ fn an_honest_reply_gives_a_ticket_under_either_key() {
         reply.key = Some(session_key());
         reply.usage = KeyUsage::TGS_REP_SESSION_KEY;
     }));
+}
+
+#[test]
+fn a_ticket_is_not_asked_to_be_more_than_the_ticket_granting_ticket() {
+    for (flags, expected) in [
+        (Flags::INITIAL, 0x0001_0000),
+        (Flags::RENEWABLE, 0x0081_0000),
+        (Flags::FORWARDABLE, 0x4001_0000),
+    ] {
+        let mut ticket = Arc::into_inner(tgt()).unwrap();
+        ticket.flags = flags;
+        let request = TgsRequest::new(service());
+        let step = TgsExchange::start(Arc::new(ticket), request, &environment());
+        let (body, _) = opened(&waiting(step).0.message);
+        assert_eq!(body.kdc_options.bits(), expected);
+    }
 }
 
 #[test]
