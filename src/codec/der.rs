@@ -231,7 +231,8 @@ pub(crate) fn header(input: &[u8]) -> Result<Option<Header>, InvalidMessageKind>
     }
 }
 
-/// Checks that `message` is one value, and that the values inside it, down to `depth`, are whole and have headers in DER.
+/// Checks that `message` is one value, and that the values inside it, down to `depth`, are whole and have headers in DER;
+/// for modules whose tags are all explicit.
 #[cfg(any(feature = "kerberos", feature = "sspi"))]
 pub(crate) fn check_nested(
     message: &[u8],
@@ -258,12 +259,16 @@ fn check_value(
 ) -> Result<(), InvalidMessage> {
     /// Bit 6 of an identifier octet (X.690, 8.1.2.5).
     const CONSTRUCTED: u8 = 0x20;
+    /// Bits 8 and 7, of which one is set in all classes but the universal one (X.690, 8.1.2.2).
+    const TAGGED: u8 = 0xc0;
 
     let error = |kind| InvalidMessage::new(name, offset, kind);
     match value.first() {
         // X.690, 8.1.2.4: numbers from 31 on take more octets. Kerberos has none.
         Some(tag) if tag & 0x1f == 0x1f => return Err(error(InvalidMessageKind::BadEncoding)),
         Some(tag) if tag & CONSTRUCTED != 0 => {}
+        // RFC 4120, appendix A: "EXPLICIT TAGS", all of them, so that there is another value inside.
+        Some(tag) if tag & TAGGED != 0 => return Err(error(InvalidMessageKind::BadEncoding)),
         _ => return Ok(()),
     }
     let depth = depth

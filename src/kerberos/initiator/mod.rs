@@ -1,4 +1,7 @@
-//! The client's exchanges with KDCs, without I/O: each state says which KDC to ask, and takes its answer.
+//! The client, without I/O.
+//!
+//! [`AsExchange`] and [`TgsExchange`] get tickets: each state says which KDC to ask, and takes its answer. [`KerberosInitiator`]
+//! is the mechanism, which goes through them as far as it needs to, and on to a context with the server.
 
 mod ap_exchange;
 mod as_exchange;

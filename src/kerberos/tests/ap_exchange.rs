@@ -268,6 +268,18 @@ fn a_server_that_proves_nothing_is_refused() {
 }
 
 #[test]
+fn every_changed_bit_of_the_answer_is_noticed() {
+    let (request, _) = ap_req();
+    let length = ap_rep(&request.answer(None), &session_key(), KeyUsage::AP_REP).len();
+    for bit in 0..length * 8 {
+        let (request, next) = ap_req();
+        let mut token = ap_rep(&request.answer(None), &session_key(), KeyUsage::AP_REP);
+        token[bit / 8] ^= 1 << (bit % 8);
+        assert!(next.step(Some(&token)).is_err(), "{bit}");
+    }
+}
+
+#[test]
 fn a_subkey_that_was_not_offered_is_refused() {
     let options = InitiatorOptions {
         encryption_types: vec![KIND],
