@@ -6,14 +6,17 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use credssp::account::AccountRequest;
 use credssp::environment::SystemRandom;
 use credssp::error::NtStatus;
+use credssp::gss::MechanismProvider;
+use credssp::kdc::KdcTransport;
 use credssp::mechanism::Negotiation;
+use credssp::ntlm::Ntlm;
 use credssp::stream::blocking::Transport;
 use credssp::tls::{Acceptor, Connector, Identity, TlsVersions, Trust};
 use credssp::{
@@ -38,6 +41,7 @@ pub const PASSWORD: &str = "pass-canary";
 
 /// How our client is set up, and whom it logs on.
 pub struct OurClient<'a> {
+    pub mechanisms: Vec<Arc<dyn MechanismProvider>>,
     pub negotiation: Negotiation,
     pub min_version: u32,
     pub tls: &'a str,
@@ -46,11 +50,15 @@ pub struct OurClient<'a> {
     pub domain: &'a str,
     pub user: &'a str,
     pub password: &'a str,
+    /// Whose service principal name is asked for.
+    pub host: &'a str,
+    pub kdc: Option<Arc<dyn KdcTransport>>,
 }
 
 impl Default for OurClient<'_> {
     fn default() -> Self {
         Self {
+            mechanisms: ntlm(),
             negotiation: Negotiation::Spnego,
             min_version: 5,
             tls: "any",
@@ -58,6 +66,8 @@ impl Default for OurClient<'_> {
             domain: "CORP",
             user: "alice",
             password: PASSWORD,
+            host: "localhost",
+            kdc: None,
         }
     }
 }
@@ -76,23 +86,34 @@ impl OurClient<'_> {
         credentials: Credentials,
     ) -> Result<Connected, stream::Error> {
         let io = TcpStream::connect(server).unwrap();
-        self.connector().connect(io, target(), credentials)
+        let target = ServicePrincipalName::termsrv(self.host).unwrap();
+        self.connector().connect(io, target, credentials)
     }
 
     pub fn connector(&self) -> Connector {
-        let mut config = ClientConfig::new(DelegationPolicy::permit_everything());
+        let policy = DelegationPolicy::permit_everything();
+        let mut config = ClientConfig::with_mechanisms(policy, self.mechanisms.clone());
         config.negotiation = self.negotiation;
         config.min_version = self.min_version;
         let mut trust = Trust::default();
         trust.pins.extend(self.pin.as_deref().map(thumbprint));
-        Connector::with_trust(config, trust, tls_versions(self.tls))
+        let connector = Connector::with_trust(config, trust, tls_versions(self.tls))
             .unwrap()
-            .with_timeout(PATIENCE)
+            .with_timeout(PATIENCE);
+        match self.kdc.clone() {
+            Some(kdc) => connector.with_kdc(kdc),
+            None => connector,
+        }
     }
+}
+
+fn ntlm() -> Vec<Arc<dyn MechanismProvider>> {
+    vec![Arc::new(Ntlm::default())]
 }
 
 /// How our server is set up, and the one account that it knows.
 pub struct OurServer<'a> {
+    pub mechanisms: Vec<Arc<dyn MechanismProvider>>,
     pub min_version: u32,
     pub tls: &'a str,
     pub account: AccountName,
@@ -103,6 +124,7 @@ pub struct OurServer<'a> {
 impl Default for OurServer<'_> {
     fn default() -> Self {
         Self {
+            mechanisms: ntlm(),
             min_version: 5,
             tls: "any",
             account: AccountName::new("CORP", "alice"),
@@ -143,7 +165,7 @@ impl OurServer<'_> {
     }
 
     pub fn acceptor(&self) -> Acceptor {
-        let mut config = ServerConfig::default();
+        let mut config = ServerConfig::with_mechanisms(self.mechanisms.clone());
         config.min_version = self.min_version;
         Acceptor::with_tls_versions(config, identity(), tls_versions(self.tls))
             .unwrap()

@@ -46,6 +46,7 @@ import spnego._credssp as engine  # noqa: E402
 import spnego._credssp_structures as structures  # noqa: E402
 import spnego.tls  # noqa: E402
 from spnego._context import UnwrapResult, WrapResult  # noqa: E402
+from spnego._negotiate import NegotiateProxy  # noqa: E402
 
 TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 KERBEROS = bytes.fromhex("06092a864886f712010202")  # the mechanism's OID in DER
@@ -347,6 +348,7 @@ def arguments():
     server, client = roles.add_parser("server"), roles.add_parser("client")
     for role in (server, client):
         role.add_argument("--mech", default="negotiate", choices=["negotiate", "kerberos", "ntlm"])
+        role.add_argument("--prefer-ntlm", action="store_true", help="to Kerberos, in SPNEGO")
         role.add_argument("--version", type=int, default=6, choices=range(2, 7), help="own TSRequest version")
         role.add_argument("--min-version", type=int, default=2, help="lowest version of the other side")
         role.add_argument("--tls", choices=TLS_VERSIONS, help="only this version of TLS")
@@ -383,6 +385,9 @@ def end_with_owner():
 def main():
     options = arguments()
     engine._CREDSSP_VERSION = options.version
+    if options.prefer_ntlm:
+        usual = NegotiateProxy._preferred_mech_list
+        NegotiateProxy._preferred_mech_list = lambda self: sorted(usual(self), key=lambda mech: mech.name != "ntlm")
     if options.krb5_conf:
         os.environ["KRB5_CONFIG"] = options.krb5_conf
     if options.role == "server" and options.keytab:
