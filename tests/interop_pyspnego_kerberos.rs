@@ -8,14 +8,12 @@ mod peer;
 use std::path::Path;
 use std::sync::Arc;
 
-use credssp::environment::{SystemClock, TimeProvider};
 use credssp::error::{AuthenticationFailure, KdcError, NtStatus, Step};
 use credssp::gss::MechanismProvider;
 use credssp::kdc::KdcAddress;
 use credssp::kerberos::Kerberos;
 use credssp::kerberos::acceptor::ServiceCredentials;
-use credssp::kerberos::asn1::KerberosTime;
-use credssp::kerberos::initiator::{ClientName, Tickets};
+use credssp::kerberos::initiator::ClientName;
 use credssp::mechanism::{Mechanism, Negotiation};
 use credssp::ntlm::Ntlm;
 use credssp::proof::ServerProof;
@@ -61,10 +59,8 @@ impl Realm {
     /// With the tickets of `alice`.
     fn by_tickets(&self) -> Kerberos {
         let cache = read_ccache(self.alice.ccache()).unwrap();
-        let now = SystemClock::default().since_unix_epoch().as_secs();
-        let tgt = cache.tgt(KerberosTime::from_unix(now)).unwrap();
         let mut kerberos = Kerberos::default();
-        kerberos.initiator.tickets = Some(Arc::new(Tickets::new([Arc::new(tgt)])));
+        kerberos.initiator.tickets = Some(Arc::new(cache));
         kerberos
     }
 

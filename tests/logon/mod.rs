@@ -12,7 +12,7 @@ use std::time::Duration;
 use credssp::account::AccountRequest;
 use credssp::credentials::TsCredentials;
 use credssp::environment::{Environment, SystemClock, SystemRandom, TimeProvider};
-use credssp::error::OtherError;
+use credssp::error::{AuthenticationFailure, OtherError};
 use credssp::gss::MechanismProvider;
 use credssp::kdc::KdcAddress;
 use credssp::kerberos::Kerberos;
@@ -25,8 +25,8 @@ use credssp::stream::files::read_keytab;
 use credssp::stream::kdc::{KdcClient, log_on};
 use credssp::tls::{Acceptor, Connector, Identity, TlsVersions, Trust};
 use credssp::{
-    Account, AccountName, ClientConfig, Credentials, DelegationPolicy, Error, ServerConfig, client,
-    server, stream,
+    Account, AccountName, Client, ClientConfig, Credentials, DelegationPolicy, Error, ServerConfig,
+    client, server, stream,
 };
 use tokio::runtime;
 
@@ -92,13 +92,24 @@ impl Logon {
         self
     }
 
-    pub fn connector(&self) -> Connector {
+    fn config(&self) -> ClientConfig {
         let mut kerberos = Kerberos::default();
         kerberos.initiator = self.initiator.clone();
         let mechanisms = self.mechanisms(kerberos);
         let mut config = ClientConfig::with_mechanisms(self.policy.clone(), mechanisms);
         config.environment = environment(self.clocks.0);
-        Connector::with_trust(config, self.trust.clone(), self.tls)
+        config
+    }
+
+    /// The client without its driver.
+    pub fn client(&self) -> Client {
+        let key = self.identity.public_key().clone();
+        let target = self.target.parse().unwrap();
+        Client::new(self.config(), target, self.credentials(), key)
+    }
+
+    fn connector(&self) -> Connector {
+        Connector::with_trust(self.config(), self.trust.clone(), self.tls)
             .unwrap()
             .with_timeout(PATIENCE)
             .with_kdc(self.kdc.clone())
@@ -221,10 +232,14 @@ impl Outcome {
     pub fn client_error(&self) -> Error {
         protocol(self.client.as_ref().err().unwrap())
     }
+}
 
-    #[track_caller]
-    pub fn server_error(&self) -> Error {
-        protocol(self.server.as_ref().err().unwrap())
+/// Why a server has refused a client.
+#[track_caller]
+pub fn refusal<T>(outcome: &Result<T, stream::Error>) -> AuthenticationFailure {
+    match protocol(outcome.as_ref().err().unwrap()) {
+        Error::AuthenticationFailed { reason, .. } => reason,
+        error => panic!("{error}"),
     }
 }
 

@@ -1,6 +1,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -17,7 +18,8 @@ const POLL: Duration = Duration::from_millis(5);
 pub struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
-    lines: Receiver<String>,
+    /// Behind a lock, so that one peer may serve all tests of a binary.
+    lines: Mutex<Receiver<String>>,
     complaints: Option<JoinHandle<String>>,
 }
 
@@ -53,7 +55,7 @@ impl Process {
         Self {
             child,
             stdin,
-            lines,
+            lines: Mutex::new(lines),
             complaints: Some(complaints),
         }
     }
@@ -71,7 +73,8 @@ impl Process {
 
     /// The next line of the child's standard output.
     pub fn line(&mut self) -> String {
-        match self.lines.recv_timeout(PATIENCE) {
+        let lines = self.lines.get_mut().expect("never held by a panic");
+        match lines.recv_timeout(PATIENCE) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => self.fail("said nothing"),
             Err(RecvTimeoutError::Disconnected) => self.fail("ended without a line"),
