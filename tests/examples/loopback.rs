@@ -19,7 +19,7 @@ fn loopback_shows_each_step_and_masks_the_password() {
         r"server: looks up CORP\alice",
         "server: verified: the client's NTLM response, and a pubKeyAuth that covers",
         "server: sends a TSRequest of ",
-        "client: verified: the other end knows the password, and its pubKeyAuth covers",
+        "client: verified: the other end has the session's key, and its pubKeyAuth covers",
         "client: sends a TSRequest of 126 bytes: version 6, authInfo of ",
         "client: done: NTLM, CredSSP version 6, server proved by the TLS certificate",
         r"server: done: CORP\alice delegated the credential of domain CORP, user alice, password ********",

@@ -4,8 +4,11 @@
 
 mod command_line;
 mod connection;
+mod kerberos;
 mod logon;
 mod loopback;
+#[path = "../peer/mod.rs"]
+mod peer;
 mod programs;
 mod secrets;
 mod trust;
