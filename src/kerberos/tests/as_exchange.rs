@@ -391,6 +391,21 @@ fn an_enterprise_name_that_is_unknown_is_asked_for_once_more_without_its_suffix(
 }
 
 #[test]
+fn another_realm_has_its_own_salt() {
+    let (_, next) = with_password();
+    let methods = vec![
+        PaData::new(PaData::ENC_TIMESTAMP, vec![]),
+        PaData::new(PaData::PW_SALT, b"a salt".to_vec()),
+    ];
+    let (_, next) = waiting(next.step(&wants(methods)));
+    let other = error(68, |error| error.crealm = Some("B".into()));
+    let (request, next) = waiting(next.step(&other));
+    // It says nothing of salts.
+    let key = EncryptionKey::string_to_key(KIND, "pass-canary", b"Balice", None).unwrap();
+    issued(next.step(&answer(&request.message, &key, |_| ())));
+}
+
+#[test]
 fn referrals_are_followed_but_not_for_ever() {
     let to = |realm: &str| error(68, |error| error.crealm = Some(realm.into()));
     let (_, mut next) = start(true);
