@@ -278,6 +278,15 @@ fn the_key_is_found_by_name_by_version_and_under_other_names() {
             Some(expected) => assert_eq!(refused(step), expected, "{names:?} {kvno:?}"),
         }
     }
+    // Which of the two is wrong, the key or its version, is said of the service's own keys.
+    let wrong_key = || vec![entry(SERVICE, 3, 9)];
+    let token = Forge::changed(|forge| forge.kvno = Some(0x1_0003)).token();
+    let step = accept(credentials_of(wrong_key()), &token);
+    assert_eq!(refused(step), (31, Reason::WrongTicketKey));
+    let mut of_another_realm = wrong_key();
+    of_another_realm[0].realm = "OTHER.EXAMPLE".into();
+    let step = accept(credentials_of(of_another_realm), &token);
+    assert_eq!(refused(step), (35, Reason::NoServiceKey));
     let mut other_type = entry(SERVICE, 3, 1);
     other_type.key = key(EncryptionType::Aes128Sha1);
     let step = accept(credentials_of(vec![other_type]), &Forge::new().token());
@@ -305,10 +314,26 @@ fn only_the_named_services_and_the_permitted_types_are_accepted() {
             assert_eq!(refused(step), (35, reason), "{principals:?}");
         }
     }
+    let reason = AuthenticationFailure::EncryptionTypeNotPermitted;
     let sha2 = [EncryptionType::Aes256Sha2];
     let step = accept(credentials().encryption_types(&sha2), &token);
-    let reason = AuthenticationFailure::EncryptionTypeNotPermitted;
     assert_eq!(refused(step), (14, reason));
+    let weaker: [Change; 2] = [
+        |forge| {
+            forge.session_key = key(EncryptionType::Aes128Sha1);
+            forge.ticket.key = (&forge.session_key).into();
+        },
+        |forge| {
+            let subkey = key(EncryptionType::Aes128Sha1);
+            forge.authenticator.subkey = Some((&subkey).into());
+        },
+    ];
+    for change in weaker {
+        let token = Forge::changed(change).token();
+        assert!(is_established(&accept(credentials(), &token)));
+        let step = accept(credentials().encryption_types(&[KIND]), &token);
+        assert_eq!(refused(step), (14, reason));
+    }
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn logon_information() -> Vec<u8> {
     ndr.text("alice").text("odd");
     ndr.words(&[3, 513, 7, 1105, 7, 1106, 0x17]);
     ndr.text("DC1").text("TEST").sid(&[]);
-    ndr.words(&[3, 40, 7, 44, 3, 48, 7]);
+    ndr.words(&[3, 40, 7, 44, 2, 48, 7]);
     ndr.sid(&[5555]).sid(&[6666]).sid(&[7777]);
     ndr.sid(&[9]).words(&[1, 1107, 7]);
     let length = u32::try_from(ndr.0.len()).unwrap().to_le_bytes();
@@ -288,5 +288,50 @@ fn the_acceptor_reads_the_pac_of_a_ticket_and_refuses_a_wrong_one() {
         let token = with(pac_of(&key_of(9), &buffers()), wrapped);
         let found = refused(accept(credentials(), &token));
         assert_eq!(found, (41, AuthenticationFailure::WrongPac));
+    }
+}
+
+#[test]
+fn buffers_that_are_cut_short_are_refused_though_they_are_signed() {
+    let key = key(KIND);
+    let client = (10, client_info(NOW - 60, "alice"));
+    for (kind, whole) in buffers() {
+        if !matches!(kind, 1 | 12 | 18) {
+            continue;
+        }
+        for end in 0..whole.len() {
+            let mut cut = whole[..end].to_vec();
+            // The length that NDR says would tell at once.
+            if let Some(length) = cut.get_mut(8..12).filter(|_| kind == 1) {
+                let rest = u32::try_from(end.saturating_sub(16)).unwrap();
+                length.copy_from_slice(&rest.to_le_bytes());
+            }
+            let pac = pac_of(&key, &[client.clone(), (kind, cut)]);
+            let result = verify(&pac, &key);
+            assert!(
+                matches!(result, Err(Error::InvalidMessage(_))),
+                "{kind} {end}"
+            );
+        }
+    }
+}
+
+#[test]
+fn arrays_of_another_length_than_is_said_are_refused() {
+    let key = key(KIND);
+    let good = logon_information();
+    // GroupCount, SidCount and ResourceGroupCount.
+    for (at, count) in [(128, 3), (216, 3), (228, 1)] {
+        assert_eq!(good[at..at + 4], [count, 0, 0, 0], "{at}");
+        for lie in [0, 2, 4, u32::MAX] {
+            let mut lying = good.clone();
+            lying[at..at + 4].copy_from_slice(&lie.to_le_bytes());
+            let buffers = [(10, client_info(NOW - 60, "alice")), (1, lying)];
+            let result = verify(&pac_of(&key, &buffers), &key);
+            assert!(
+                matches!(result, Err(Error::InvalidMessage(_))),
+                "{at} {lie}"
+            );
+        }
     }
 }
