@@ -139,6 +139,7 @@ fn looks_for_uris_where_there_are_no_servers() {
         uri(0, "krb5srv:m:kkdcp:dc3.test.example"),
         uri(0, "krb5srv:m:sctp:dc4.test.example"),
         uri(0, "krb5srv:m:tcp:a b"),
+        uri(0, "krb6srv:m:tcp:dc5.test.example"),
         uri(0, "https://test.example/"),
         ("_kerberos.test.example", URI, vec![0, 1]),
     ]);

@@ -169,10 +169,8 @@ fn server(record: &RData) -> Option<Ranked<Server>> {
     else {
         return None;
     };
-    // RFC 2782: "A Target of "." means that the service is decidedly not available at this domain."
-    if target.is_root() {
-        return None;
-    }
+    // RFC 2782: "A Target of "." means that the service is decidedly not available at this domain." Its host is empty, and
+    // an empty host is no address.
     let host = target.to_ascii().trim_end_matches('.').to_owned();
     Some(Ranked {
         priority: *priority,
