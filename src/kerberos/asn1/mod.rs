@@ -2,8 +2,8 @@
 //!
 //! Decoding is strict: DER, nothing behind the message, at most [`MAX_LEN`] octets. It is lenient in three places where
 //! real peers are: names hold any octets ([`KerberosString`]), 32-bit numbers may come with a sign or in needless octets
-//! ([`Unsigned32`]), and flags may be fewer or more than 32 ([`Flags`]). What was signed or encrypted by somebody is kept
-//! as its octets ([`Encoded`]) and never encoded anew.
+//! ([`Unsigned32`], [`Microseconds`]), and flags may be fewer or more than 32 ([`Flags`]). What was signed or encrypted by
+//! somebody is kept as its octets ([`Encoded`]) and never encoded anew.
 //!
 //! `Debug` shows names, numbers and lengths, but neither keys nor ciphertexts.
 

@@ -266,7 +266,7 @@ impl From<u32> for Unsigned32 {
     }
 }
 
-/// Microseconds (RFC 4120, section 5.2.4): 0 to 999999.
+/// Microseconds (RFC 4120, section 5.2.4): 0 to 999999. As in [`Unsigned32`], needless octets are read over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Microseconds(u32);
 
@@ -282,10 +282,7 @@ impl Microseconds {
     }
 
     fn from_contents(contents: &[u8]) -> Option<Self> {
-        Reader::new(contents)
-            .unsigned("Microseconds")
-            .ok()
-            .and_then(Self::new)
+        Unsigned32::from_contents(contents).and_then(|value| Self::new(value.get()))
     }
 
     fn to_contents(self) -> Vec<u8> {

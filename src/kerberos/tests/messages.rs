@@ -115,6 +115,26 @@ fn key_versions_are_read_with_a_sign_and_in_needless_octets() {
 }
 
 #[test]
+fn microseconds_are_read_in_needless_octets() {
+    let with = |contents: &[u8]| {
+        let mut message = b"\x30\x17\xa0\x11\x18\x0f20260101000000Z\xa1\x02\x02\0".to_vec();
+        let length = u8::try_from(contents.len()).unwrap();
+        for (at, length) in [(1, 0x17), (22, 2), (24, 0)].map(|(at, fixed)| (at, fixed + length)) {
+            message[at] = length;
+        }
+        message.extend_from_slice(contents);
+        PaEncTsEnc::decode(&message).map(|decoded| decoded.pausec.unwrap().get())
+    };
+    for contents in [&b"\x05"[..], b"\0\x05", b"\0\0\0\x05"] {
+        assert_eq!(with(contents), Ok(5));
+    }
+    assert_eq!(with(b"\0\x0f\x42\x3f"), Ok(999_999));
+    for bad in [&b""[..], b"\xff", b"\0\x0f\x42\x40", b"\0\0\0\0\0\x05"] {
+        assert!(with(bad).is_err(), "{bad:x?}");
+    }
+}
+
+#[test]
 fn a_ticket_keeps_its_octets() {
     // A version number with a sign, which we would write otherwise.
     let unsigned = [0xa1, 7, 2, 5, 0, 0x80, 2, 0, 1];
