@@ -12,7 +12,7 @@ use credssp::account::LogonInfo;
 use credssp::environment::Environment;
 use credssp::error::AuthenticationFailure;
 use credssp::gss::{
-    AcceptorRequest, AcceptorStep, ChannelBindings, InitiatorRequest, InitiatorStep,
+    Acceptor, AcceptorRequest, AcceptorStep, ChannelBindings, InitiatorRequest, InitiatorStep,
     MechanismProvider, SecurityContext,
 };
 use credssp::kerberos::Kerberos;
@@ -450,54 +450,57 @@ impl UserToUser<'_> {
         let credentials = Credentials::password(alice, self.password);
         let request = InitiatorRequest::new(&self.service, &credentials, &environment);
         let mut step = spnego::initiator(&[client], request).unwrap().step(None);
-        let mut acceptor = None;
-        let mut established = None;
+        let mut acceptor: Option<Box<dyn Acceptor>> = None;
+        let mut accept = |token: &[u8]| {
+            let current = acceptor.take().unwrap_or_else(|| {
+                let request = AcceptorRequest::new(&environment);
+                spnego::acceptor(&[Arc::clone(&server)], request, token).unwrap()
+            });
+            match current.step(token).unwrap() {
+                AcceptorStep::NeedsToken { token, next } => {
+                    acceptor = Some(next);
+                    Ok(token)
+                }
+                AcceptorStep::Refused { error, .. } => panic!("{error}"),
+                step => Err(step),
+            }
+        };
         loop {
-            let (token, next) = match step.unwrap() {
+            match step.unwrap() {
                 InitiatorStep::NeedsKdc { request, next } => {
                     step = next.step(Ok((self.ask)(&request.message)));
-                    continue;
                 }
-                InitiatorStep::NeedsToken { token, next } => (token, next),
+                InitiatorStep::NeedsToken { token, next } => {
+                    let Ok(reply) = accept(&token) else {
+                        panic!("the server is done first");
+                    };
+                    step = next.step(Some(&reply));
+                }
+                // The server signs the list with user-to-user, and then the client does.
                 InitiatorStep::Established {
-                    token: None,
+                    token: Some(token),
                     context: mut ours,
                 } => {
-                    let (account, info, mut theirs): (_, _, Box<dyn SecurityContext>) =
-                        established.unwrap();
+                    let Err(AcceptorStep::Established {
+                        account,
+                        logon_info: Some(info),
+                        token: None,
+                        context: mut theirs,
+                        ..
+                    }) = accept(&token)
+                    else {
+                        panic!("the server is not done");
+                    };
                     ours.finish(None).unwrap();
                     theirs.finish(None).unwrap();
                     let mut sealed = BytesMut::from(&b"user to user"[..]);
                     ours.wrap_in_place(&mut sealed).unwrap();
                     let opened = theirs.unwrap_in_place(&mut sealed).unwrap();
                     assert_eq!(opened, b"user to user");
-                    return (account, info);
+                    return (account, *info);
                 }
                 _ => panic!("another step"),
-            };
-            let request = AcceptorRequest::new(&environment);
-            let current = acceptor.take().unwrap_or_else(|| {
-                spnego::acceptor(&[Arc::clone(&server)], request, &token).unwrap()
-            });
-            let reply = match current.step(&token).unwrap() {
-                AcceptorStep::NeedsToken { token, next } => {
-                    acceptor = Some(next);
-                    token
-                }
-                AcceptorStep::Established {
-                    account,
-                    logon_info: Some(info),
-                    token: Some(token),
-                    context,
-                    ..
-                } => {
-                    established = Some((account, *info, context));
-                    token
-                }
-                AcceptorStep::Refused { error, .. } => panic!("{error}"),
-                _ => panic!("another step"),
-            };
-            step = next.step(Some(&reply));
+            }
         }
     }
 }

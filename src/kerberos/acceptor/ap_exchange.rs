@@ -46,7 +46,7 @@ impl ApExchange<'_> {
         let account = identity::account(&ticket)?;
         let logon_info = identity::logon_info(&ticket, service_key)?;
 
-        let (reply, context) = self.reply(&authenticator, &session_key, flags)?;
+        let (reply, context) = self.reply(&request, &authenticator, &session_key, flags)?;
         Ok(AcceptorStep::Established {
             account,
             status: None,
@@ -82,6 +82,7 @@ impl ApExchange<'_> {
     /// The AP-REP (RFC 4120, section 3.2.4), and the context that it settles.
     fn reply(
         &self,
+        request: &ApReq,
         authenticator: &Authenticator,
         session_key: &EncryptionKey,
         flags: ContextFlags,
@@ -130,6 +131,8 @@ impl ApExchange<'_> {
             .with_acceptor_subkey(ours.is_some())
             .with_sequences(sequence, receive)
             .with_sequence_detection(ordered)
+            // Windows' servers sign the list with user-to-user, and some clients wait for it.
+            .with_mech_list_mic(request.ap_options.contains(Flags::USE_SESSION_KEY))
             .with_random(Arc::clone(&self.environment.random));
         Ok((reply.encode()?, KerberosContext::new(&parameters)))
     }

@@ -49,6 +49,8 @@ pub struct ContextParameters<'a> {
     /// Whether the messages must come in sequence. Ends that negotiated neither GSS_C_SEQUENCE_FLAG nor
     /// GSS_C_REPLAY_FLAG owe each other no sequence (RFC 2743, section 1.2.3), and some then number at their will.
     pub sequence_detection: bool,
+    /// Whether SPNEGO has to exchange `mechListMIC`s in any case, as clients expect of a server with user-to-user.
+    pub requires_mech_list_mic: bool,
     /// Where confounders come from.
     pub random: Arc<dyn Random>,
 }
@@ -64,6 +66,7 @@ impl<'a> ContextParameters<'a> {
             send_sequence: 0,
             receive_sequence: 0,
             sequence_detection: true,
+            requires_mech_list_mic: false,
             random: Arc::new(SystemRandom::default()),
         }
     }
@@ -87,6 +90,13 @@ impl<'a> ContextParameters<'a> {
     #[must_use]
     pub fn with_sequence_detection(mut self, detection: bool) -> Self {
         self.sequence_detection = detection;
+        self
+    }
+
+    /// Whether SPNEGO has to exchange `mechListMIC`s in any case.
+    #[must_use]
+    pub fn with_mech_list_mic(mut self, required: bool) -> Self {
+        self.requires_mech_list_mic = required;
         self
     }
 
@@ -122,6 +132,7 @@ pub struct KerberosContext {
     tokens: Tokens,
     outgoing: Sequence,
     incoming: Sequence,
+    requires_mech_list_mic: bool,
     random: Arc<dyn Random>,
 }
 
@@ -151,6 +162,7 @@ impl KerberosContext {
             tokens,
             outgoing: Sequence::new(parameters.send_sequence, limit, detection),
             incoming: Sequence::new(parameters.receive_sequence, limit, detection),
+            requires_mech_list_mic: parameters.requires_mech_list_mic,
             random: parameters.random.clone(),
         }
     }
@@ -236,6 +248,10 @@ impl SecurityContext for KerberosContext {
         // Some acceptors number this one token 0 and go on as if it had had its turn.
         self.incoming.skip();
         Ok(())
+    }
+
+    fn requires_mech_list_mic(&self) -> bool {
+        self.requires_mech_list_mic
     }
 }
 

@@ -77,12 +77,16 @@ fn the_session_key_of_the_ticket_that_was_given_opens_the_client_s() {
     tgt.set(ticket(8));
     let forge = user_to_user(7);
     let Ok(AcceptorStep::Established {
-        token: Some(token), ..
+        token: Some(token),
+        context,
+        ..
     }) = next.step(&forge.token())
     else {
         panic!("not established");
     };
     forge.finish(&token);
+    // Remote Desktop clients wait for the server's, and send theirs.
+    assert!(context.requires_mech_list_mic());
 
     let (_, next) = asked(&credentials);
     let reason = AuthenticationFailure::WrongTicketKey;
