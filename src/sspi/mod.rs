@@ -9,6 +9,9 @@
 //! - where a KDC of another realm than the account's is: it looks in the process's environment and in krb5.conf, and stops
 //!   where it finds none. The message itself goes the same way as the others, as a [`KdcRequest`](crate::kdc::KdcRequest).
 //!
+//! Its Kerberos gives no MICs. In SPNEGO it works where none are needed: both ends prefer it, and the server does not insist on
+//! one, as servers do with user-to-user.
+//!
 //! Its Kerberos does not accept here. As a server the crate asks a KDC for its own ticket in the midst of an exchange
 //! (user-to-user), for which an [`Acceptor`](crate::gss::Acceptor) has no step.
 //!

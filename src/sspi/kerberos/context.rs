@@ -123,7 +123,7 @@ impl Header {
         }
         let extra_count = usize::from(u16::from_be_bytes([ec1, ec2]));
         let rotation = extra_count.saturating_add(RRC);
-        // Below 2¹⁶, for the crate counts the rotation in 16 bits.
+        // Both count in 16 bits, and so should their sum.
         if rest.len() < TRAILER_LEN - HEADER_LEN + extra_count || rotation > usize::from(u16::MAX) {
             return Err(malformed(InvalidMessageKind::Truncated));
         }
@@ -150,6 +150,73 @@ fn refused() -> Error {
 }
 
 fn no_mic() -> Error {
-    let text = "the sspi crate gives no MICs of Kerberos: let Kerberos be the mechanism that both ends prefer";
+    let text =
+        "the sspi crate gives no MICs of Kerberos, which SPNEGO wants here: use Negotiation::Bare";
     OtherError::new(text).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server's sealed token with so many octets behind the header.
+    fn token(extra_count: u16, rotation: u16, length: usize) -> Vec<u8> {
+        let mut token = vec![5, 4, SENT_BY_ACCEPTOR | SEALED, 0xff];
+        token.extend_from_slice(&extra_count.to_be_bytes());
+        token.extend_from_slice(&rotation.to_be_bytes());
+        token.extend_from_slice(&7_u64.to_be_bytes());
+        token.extend((0..length).map(|at| at.to_le_bytes()[0]));
+        token
+    }
+
+    #[test]
+    fn refuses_headers_that_the_rest_does_not_bear_out() {
+        let least = TRAILER_LEN - HEADER_LEN;
+        assert!(Header::prepare(&mut token(0, 28, least)).is_ok());
+        assert!(Header::prepare(&mut token(16, 28, least + 16)).is_ok());
+        for (extra_count, length) in [
+            (0, 0),
+            (0, least - 1),
+            (1, least),
+            (16, least + 15),
+            (u16::MAX, least),
+            (u16::MAX, least + usize::from(u16::MAX)),
+        ] {
+            let mut token = token(extra_count, 28, length);
+            assert!(
+                matches!(Header::prepare(&mut token), Err(Error::InvalidMessage(_))),
+                "{extra_count}, {length}"
+            );
+        }
+        for cut in 0..HEADER_LEN {
+            let token = &mut token(0, 28, least)[..cut];
+            assert!(matches!(
+                Header::prepare(token),
+                Err(Error::InvalidMessage(_))
+            ));
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_sealed_by_the_server() {
+        for (at, octet) in [(0, 4), (1, 5), (2, SEALED), (2, SENT_BY_ACCEPTOR), (3, 0)] {
+            let mut token = token(0, 28, 100);
+            token[at] = octet;
+            assert!(Header::prepare(&mut token).is_err(), "{at}");
+        }
+    }
+
+    #[test]
+    fn turns_every_rotation_to_the_one_that_the_crate_takes() {
+        let prepared = |rotation: u16, turned: usize| {
+            let mut token = token(0, rotation, 100);
+            token[HEADER_LEN..].rotate_right(turned);
+            Header::prepare(&mut token).unwrap();
+            token[HEADER_LEN..].to_vec()
+        };
+        let expected = prepared(28, 28);
+        for rotation in [0, 1, 99, 100, 101, u16::MAX] {
+            assert_eq!(prepared(rotation, usize::from(rotation) % 100), expected);
+        }
+    }
 }

@@ -55,7 +55,7 @@ pub(super) struct Authenticate {
 impl Authenticate {
     /// Checks an AUTHENTICATE_MESSAGE (section 2.2.1.3).
     ///
-    /// It must have a MIC, for that is by which the crate verifies the client.
+    /// It must have a MIC, as with this crate's own NTLM.
     pub(super) fn check(message: &[u8]) -> Result<Self, Error> {
         const RESPONSE: &str = "AUTHENTICATE_MESSAGE.NtChallengeResponse";
 

@@ -184,7 +184,7 @@ impl Acceptor for ExpectsAuthenticate {
             account,
             has_channel_bindings,
         } = Authenticate::check(token)?;
-        // The crate compares those that are there.
+        // The crate compares them.
         if self.is_bound && !has_channel_bindings {
             return Err(refused(AuthenticationFailure::WrongChannelBindings));
         }
