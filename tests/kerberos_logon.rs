@@ -29,7 +29,7 @@ use credssp::{AccountName, DelegationPolicy, Error};
 use logon::{Logon, Outcome, PASSWORD, assert_delegated, refusal};
 use loopback::exchange::rest;
 use loopback::{Issued, raw, spawn, trusting_authority};
-use peer::{KdcProxy, MitKdc, Peer};
+use peer::{MitKdc, Peer};
 
 const REALM: &str = MitKdc::REALM;
 const SERVICE: &str = "TERMSRV/server.test.example";
@@ -158,7 +158,7 @@ fn a_proxy_is_the_way_to_the_kdcs_of_all_realms() {
     let Some(kdc) = kdc() else {
         return;
     };
-    let proxy = KdcProxy::start(kdc.address(), &[REALM, MitKdc::OTHER_REALM]);
+    let proxy = peer::KdcProxy::start(kdc.address(), &[REALM, MitKdc::OTHER_REALM]);
     let roots = std::fs::read(proxy.ca_pem()).unwrap();
     let client = || KdcClient::default().with_every_realm([proxy.url().parse().unwrap()]);
     let mut logon = alice(kdc, "TERMSRV/server.other.example");
@@ -429,6 +429,11 @@ fn a_client_with_a_wrong_clock_logs_on_all_the_same() {
         logon.clocks = (wrong, 0);
         logon.run().assert_kerberos(REALM, "alice");
     }
+    // It has no other clock to go by than its KDC's, from which the server's must not differ.
+    let mut logon = alice(kdc, SERVICE);
+    logon.clocks = (0, 600);
+    let reason = refusal(&logon.run().server);
+    assert_eq!(reason, AuthenticationFailure::TimeSkew);
 }
 
 /// The server has not heard a word.
