@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::refusal::{Refusal, Service};
 use super::{ServiceCredentials, framed, identity};
 use crate::environment::Environment;
-use crate::error::{AuthenticationFailure, OtherError};
+use crate::error::{AuthenticationFailure, Error, OtherError};
 use crate::gss::AcceptorStep;
 use crate::kerberos::asn1::{
     ApRep, ApReq, Authenticator, ContextFlags, EncApRepPart, EncTicketPart, EncryptedData,
@@ -109,9 +111,9 @@ impl ApExchange<'_> {
             subkey: ours.as_ref().map(KeyValue::from),
             seq_number: Some(sequence.into()),
         };
-        let part = zeroize::Zeroizing::new(part.encode()?);
+        let part = Zeroizing::new(part.encode()?);
         let enc_part = EncryptedData::seal(session_key, KeyUsage::AP_REP, &part, random)
-            .map_err(|error| crate::error::Error::from(OtherError::new(error)))?;
+            .map_err(|error| Error::from(OtherError::new(error)))?;
         let reply = ApRep {
             pvno: Exactly,
             msg_type: Exactly,
@@ -119,11 +121,11 @@ impl ApExchange<'_> {
         };
 
         let receive = authenticator.seq_number.unwrap_or_default().get();
-        // A client that asks for neither owes us no sequence (RFC 2743, section 1.2.3), and CredSSP does not need it: TLS
-        // carries its messages in order and once. Whoever could change that would gain nothing: the client sends no two
-        // messages that could stand for each other (the MIC is not encrypted, pubKeyAuth is a hash of this channel's key,
-        // authInfo is neither), the keys of the two directions differ, and our subkey, which is new, makes those of other
-        // contexts worthless here.
+        // A client that asks for neither owes us no sequence (RFC 2743, section 1.2.3), and CredSSP does not need it. TLS
+        // carries its messages in order and once. Who could change that would gain nothing: no two messages of the client
+        // can stand for each other (the MIC is not encrypted, pubKeyAuth is about this channel's key, authInfo is not), the
+        // keys of the two directions differ, and messages of other contexts are worthless under our subkey, which is new.
+        // Rc4-hmac has none; there it is the replay cache that lets nobody set up the same context again.
         let ordered = [ContextFlags::REPLAY, ContextFlags::SEQUENCE]
             .into_iter()
             .any(|flag| flags.contains(flag));

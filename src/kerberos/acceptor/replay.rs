@@ -114,7 +114,7 @@ impl ReplayStore for ReplayCache {
 }
 
 impl Default for ReplayCache {
-    /// For 2¹⁷ authenticators: some 200 logons each second, in 10 MiB.
+    /// For 2¹⁷ authenticators: some 200 logons each second, in some 10 MiB.
     fn default() -> Self {
         Self::new(1 << 17)
     }
