@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next number of 64 bits.
-    #[cfg(any(feature = "kerberos", feature = "ntlm"))]
+    #[cfg(any(feature = "kerberos", feature = "ntlm", test))]
     pub(crate) fn u64(&mut self, field: &'static str) -> Result<u64, InvalidMessage> {
         self.take_array(field).map(u64::from_le_bytes)
     }
