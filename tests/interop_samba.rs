@@ -148,7 +148,7 @@ fn protected_users_do_not_log_on_with_rc4() {
         let keytab = read_keytab(domain.path("service.keytab")).unwrap();
         let permitted = [EncryptionType::Rc4Hmac, EncryptionType::Aes256Sha1];
         let credentials = ServiceCredentials::new(keytab).encryption_types(&permitted);
-        logon.acceptor = Arc::new(credentials);
+        logon.acceptor = Some(Arc::new(credentials));
         logon.run()
     };
     by_rc4("alice").assert_kerberos(REALM, "alice");

@@ -91,7 +91,8 @@ fn logs_on_by_each_encryption_type_alone() {
         logon.initiator.encryption_types = vec![encryption_type];
         let keytab = read_keytab(kdc.path("service.keytab")).unwrap();
         let credentials = ServiceCredentials::new(keytab);
-        logon.acceptor = Arc::new(credentials.encryption_types(&[encryption_type]));
+        let credentials = credentials.encryption_types(&[encryption_type]);
+        logon.acceptor = Some(Arc::new(credentials));
         for outcome in both_ways(logon) {
             let server = outcome.assert_kerberos(REALM, name);
             assert_delegated(&server, [REALM, name, PASSWORD]);
@@ -343,6 +344,35 @@ fn a_service_that_the_kdc_does_not_know_gets_ntlm_where_policy_lets_it() {
         matches!(error, Error::Kdc(KdcError::ServiceUnknown)),
         "{error}"
     );
+}
+
+#[test]
+fn a_server_without_kerberos_gets_ntlm_where_policy_lets_it() {
+    let Some(kdc) = kdc() else {
+        return;
+    };
+    let mut logon = alice(kdc, SERVICE).with_ntlm(true);
+    logon.acceptor = None;
+    for outcome in both_ways(logon) {
+        let (client, server) = outcome.both();
+        assert_eq!(
+            (client.mechanism, client.proof),
+            (Mechanism::Ntlm, ServerProof::None)
+        );
+        // The client could have used Kerberos: the server chose.
+        assert!(client.fallback.is_none());
+        assert_delegated(&server, [REALM, "alice", PASSWORD]);
+    }
+    let mut logon = alice(kdc, SERVICE).with_ntlm(false);
+    logon.acceptor = None;
+    let outcome = logon.run();
+    let error = outcome.client_error();
+    assert!(
+        matches!(error, Error::Rejected(NtStatus::LOGON_FAILURE)),
+        "{error}"
+    );
+    let error = outcome.server_error();
+    assert_eq!(error.kind(), "PeerIncompatible", "{error}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use credssp::kdc::KdcAddress;
 use credssp::kerberos::Kerberos;
 use credssp::kerberos::acceptor::{ServiceCredentials, ServiceTgt};
 use credssp::kerberos::initiator::{ClientName, ClientSecret, InitiatorOptions};
+use credssp::kerberos::keytab::Keytab;
 use credssp::mechanism::Mechanism;
 use credssp::ntlm::Ntlm;
 use credssp::proof::ServerProof;
@@ -58,7 +59,8 @@ pub struct Logon {
     pub password: String,
     /// By how many seconds the client's clock is wrong, and the server's.
     pub clocks: (i64, i64),
-    pub acceptor: Arc<ServiceCredentials>,
+    /// The server's; without them it has no Kerberos.
+    pub acceptor: Option<Arc<ServiceCredentials>>,
     pub identity: Identity,
     pub tls: TlsVersions,
 }
@@ -67,6 +69,7 @@ impl Logon {
     /// Kerberos alone, and a server with a certificate that nobody vouches for: only Kerberos can prove it.
     pub fn new(kdc: SocketAddr, keytab: &Path, account: &str, target: &str) -> Self {
         let address: KdcAddress = kdc.to_string().parse().unwrap();
+        let credentials = ServiceCredentials::new(read_keytab(keytab).unwrap());
         Self {
             initiator: InitiatorOptions::default(),
             ntlm: false,
@@ -77,7 +80,7 @@ impl Logon {
             account: account.to_owned(),
             password: PASSWORD.to_owned(),
             clocks: (0, 0),
-            acceptor: Arc::new(ServiceCredentials::new(read_keytab(keytab).unwrap())),
+            acceptor: Some(Arc::new(credentials)),
             identity: p256(),
             tls: TlsVersions::All,
         }
@@ -95,7 +98,7 @@ impl Logon {
     fn config(&self) -> ClientConfig {
         let mut kerberos = Kerberos::default();
         kerberos.initiator = self.initiator.clone();
-        let mechanisms = self.mechanisms(kerberos);
+        let mechanisms = self.mechanisms(Some(kerberos));
         let mut config = ClientConfig::with_mechanisms(self.policy.clone(), mechanisms);
         config.environment = environment(self.clocks.0);
         config
@@ -118,8 +121,11 @@ impl Logon {
 
     /// All that it accepts share one replay cache.
     pub fn acceptor(&self) -> Acceptor {
-        let mut kerberos = Kerberos::default();
-        kerberos.acceptor = Some(self.acceptor.clone());
+        let kerberos = self.acceptor.clone().map(|credentials| {
+            let mut kerberos = Kerberos::default();
+            kerberos.acceptor = Some(credentials);
+            kerberos
+        });
         let mut config = ServerConfig::with_mechanisms(self.mechanisms(kerberos));
         config.environment = environment(self.clocks.1);
         Acceptor::with_tls_versions(config, &self.identity, self.tls)
@@ -127,8 +133,11 @@ impl Logon {
             .with_timeout(PATIENCE)
     }
 
-    fn mechanisms(&self, kerberos: Kerberos) -> Vec<Arc<dyn MechanismProvider>> {
-        let mut mechanisms: Vec<Arc<dyn MechanismProvider>> = vec![Arc::new(kerberos)];
+    fn mechanisms(&self, kerberos: Option<Kerberos>) -> Vec<Arc<dyn MechanismProvider>> {
+        let mut mechanisms: Vec<Arc<dyn MechanismProvider>> = Vec::new();
+        if let Some(kerberos) = kerberos {
+            mechanisms.push(Arc::new(kerberos));
+        }
         if self.ntlm {
             mechanisms.push(Arc::new(Ntlm::default()));
         }
@@ -186,8 +195,9 @@ impl Logon {
         let tgt = Arc::new(ServiceTgt::new());
         tgt.set(ticket);
         // No key but that ticket's.
-        let keytab = credssp::kerberos::keytab::Keytab::parse(&[5, 2]).unwrap();
-        self.acceptor = Arc::new(ServiceCredentials::new(keytab).service_tgt_of(tgt));
+        let keytab = Keytab::parse(&[5, 2]).unwrap();
+        let credentials = ServiceCredentials::new(keytab).service_tgt_of(tgt);
+        self.acceptor = Some(Arc::new(credentials));
     }
 }
 
@@ -231,6 +241,11 @@ impl Outcome {
     #[track_caller]
     pub fn client_error(&self) -> Error {
         protocol(self.client.as_ref().err().unwrap())
+    }
+
+    #[track_caller]
+    pub fn server_error(&self) -> Error {
+        protocol(self.server.as_ref().err().unwrap())
     }
 }
 
