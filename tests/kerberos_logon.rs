@@ -10,6 +10,7 @@ mod peer;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use bytes::BytesMut;
 use credssp::client::Handshake;
@@ -21,7 +22,7 @@ use credssp::kerberos::crypto::EncryptionType;
 use credssp::kerberos::initiator::{ClientName, ClientSecret};
 use credssp::mechanism::Mechanism;
 use credssp::proof::ServerProof;
-use credssp::stream::files::read_keytab;
+use credssp::stream::files::{read_ccache, read_keytab};
 use credssp::stream::kdc::KdcClient;
 use credssp::tls::{TlsVersions, Trust};
 use credssp::ts_request::TsRequest;
@@ -214,6 +215,40 @@ fn an_account_is_named_in_several_ways() {
     of_default_realm.initiator.default_realm = Some(REALM.into());
     let server = of_default_realm.run().assert_kerberos(REALM, "alice");
     assert_delegated(&server, ["", "alice", PASSWORD]);
+}
+
+#[test]
+fn a_service_is_found_however_its_host_is_written() {
+    let Some(kdc) = kdc() else {
+        return;
+    };
+    for target in [
+        "TERMSRV/Server.TEST.example",
+        "TERMSRV/server.test.example:3389",
+        "TERMSRV/server.test.example.",
+    ] {
+        alice(kdc, target).run().assert_kerberos(REALM, "alice");
+    }
+}
+
+#[test]
+fn one_ticket_at_hand_serves_many_connections_without_a_kdc() {
+    let Some(kdc) = kdc() else {
+        return;
+    };
+    let user = kdc.user();
+    user.kinit("alice", MitKdc::PASSWORD).unwrap();
+    user.run("kvno", &[SERVICE], "").unwrap();
+    let mut logon = logon(kdc, r"TEST.EXAMPLE\alice", SERVICE);
+    logon.initiator.tickets = Some(Arc::new(read_ccache(user.ccache()).unwrap()));
+    logon.kdc = nowhere();
+    let logon = &logon;
+    thread::scope(|scope| {
+        let at_once = [(); 8].map(|()| scope.spawn(|| logon.run()));
+        for outcome in at_once {
+            outcome.join().unwrap().assert_kerberos(REALM, "alice");
+        }
+    });
 }
 
 #[test]

@@ -38,7 +38,8 @@ impl KerberosInitiator {
         if logon.is_none() && options.tickets.is_none() {
             return None;
         }
-        let host = request.target.host().to_lowercase();
+        // A dot at the end says that the name is a whole one; KDCs know services without it.
+        let host = request.target.host().trim_end_matches('.').to_lowercase();
         let service = PrincipalName::new(PrincipalName::SRV_INST, &[request.target.class(), &host]);
         Some(Self {
             client: Client {
