@@ -14,7 +14,9 @@ use std::thread;
 
 use bytes::BytesMut;
 use credssp::client::Handshake;
-use credssp::error::{AuthenticationFailure, DelegationDeniedReason, KdcError, NtStatus, Step};
+use credssp::error::{
+    AuthenticationFailure, DelegationDeniedReason, KdcError, NtStatus, Step, TicketRefusal,
+};
 use credssp::kdc::KdcTransport;
 use credssp::kerberos::acceptor::ServiceCredentials;
 use credssp::kerberos::asn1::PrincipalName;
@@ -138,7 +140,12 @@ fn a_client_that_insists_on_user_to_user_needs_a_server_with_a_ticket() {
         AuthenticationFailure::NoServiceTgt
     );
     // Nobody falls back where a server has said no.
-    assert!(outcome.client.is_err());
+    let error = outcome.client_error();
+    let expected = TicketRefusal::NoTicketGrantingTicket;
+    assert!(
+        matches!(error, Error::TicketRefused(reason) if reason == expected),
+        "{error}"
+    );
 }
 
 #[test]
@@ -478,7 +485,7 @@ fn clocks_that_agree_with_the_kdcs_are_right() {
         assert_eq!(reason, AuthenticationFailure::TicketNotYetValid);
         let error = outcome.client_error();
         assert!(
-            matches!(error, Error::Rejected(NtStatus::LOGON_FAILURE)),
+            matches!(error, Error::TicketRefused(TicketRefusal::NotValidNow)),
             "{error}"
         );
     }
@@ -497,8 +504,14 @@ fn a_client_with_a_wrong_clock_logs_on_all_the_same() {
     // It has no other clock to go by than its KDC's, from which the server's must not differ.
     let mut logon = alice(kdc, SERVICE);
     logon.clocks = (0, 600);
-    let reason = refusal(&logon.run().server);
+    let outcome = logon.run();
+    let reason = refusal(&outcome.server);
     assert_eq!(reason, AuthenticationFailure::TimeSkew);
+    let error = outcome.client_error();
+    assert!(
+        matches!(error, Error::TicketRefused(TicketRefusal::ClockSkew)),
+        "{error}"
+    );
 }
 
 /// The server has not heard a word.

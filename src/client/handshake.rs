@@ -7,7 +7,7 @@ use zeroize::Zeroize;
 use super::Client;
 use super::negotiation::{self, proof_by};
 use crate::defaults::{MAX_ROUNDS, Versions};
-use crate::error::{Error, HandshakeError, PeerMisbehaved, Progress, Step};
+use crate::error::{Error, HandshakeError, NtStatus, PeerMisbehaved, Progress, Step};
 use crate::gss::{AwaitsKdc, Initiator, InitiatorStep, SecurityContext};
 use crate::kdc::{KdcReply, KdcRequest};
 use crate::mechanism::Mechanism;
@@ -199,9 +199,17 @@ impl Core {
         };
         let request = TsRequest::decode(&message)?;
         debug!(bytes = message.len(), ?request, "received a TSRequest");
-        self.check(&request)?;
+        let first = *self.progress.peer_version.get_or_insert(request.version);
         // An empty token says nothing: some peers write one where they have none.
         let token = request.nego_token.filter(|token| !token.is_empty());
+        // Before anything else in the message is judged: servers fill the rest of it with all sorts of things.
+        if let Some(status) = request.error_code {
+            return Err(rejection(status, state, token));
+        }
+        self.versions.check(first, request.version)?;
+        if request.auth_info.is_some() {
+            return Err(PeerMisbehaved::EarlyAuthInfo.into());
+        }
         match state {
             State::ExpectToken(initiator) => {
                 if request.pub_key_auth.is_some() {
@@ -231,20 +239,6 @@ impl Core {
                 self.delegate(context, out)
             }
         }
-    }
-
-    /// Checks what every message has in common.
-    fn check(&mut self, request: &TsRequest<'_>) -> Result<(), Error> {
-        let first = *self.progress.peer_version.get_or_insert(request.version);
-        // Before anything else in the message is judged: servers fill the rest of it with all sorts of things.
-        if let Some(status) = request.error_code {
-            return Err(Error::Rejected(status));
-        }
-        self.versions.check(first, request.version)?;
-        if request.auth_info.is_some() {
-            return Err(PeerMisbehaved::EarlyAuthInfo.into());
-        }
-        Ok(())
     }
 
     fn negotiate(
@@ -377,4 +371,14 @@ impl Core {
         debug!(%error, step = %self.progress.step, "the handshake failed");
         HandshakeError::new(error, self.progress)
     }
+}
+
+/// Why a server refuses us: a ticket's fault is told better by the mechanism's own token, where that came too.
+fn rejection(status: NtStatus, state: State, token: Option<&[u8]>) -> Error {
+    if let (State::ExpectToken(initiator), Some(token)) = (state, token)
+        && let Err(error @ Error::TicketRefused(_)) = initiator.step(Some(token))
+    {
+        return error;
+    }
+    Error::Rejected(status)
 }

@@ -200,9 +200,12 @@ impl Exchange {
         let first = mem::replace(&mut self.stage, Stage::Later) == Stage::FirstReply;
         match reply.neg_state {
             Some(NegState::Reject) => {
-                // The mechanism may say why.
-                if let (Inner::Running(initiator), Some(mech_token)) = (inner, reply.mech_token()) {
-                    initiator.step(Some(mech_token))?;
+                // The mechanism may say why. Where it would rather try again, it is told that there is no other time.
+                if let (Inner::Running(initiator), Some(mech_token)) = (inner, reply.mech_token())
+                    && let InitiatorStep::NeedsToken { next, .. } =
+                        initiator.step(Some(mech_token))?
+                {
+                    next.step(Some(mech_token))?;
                 }
                 return Err(if first {
                     PeerIncompatible::MechanismsRejected.into()
