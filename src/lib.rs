@@ -13,8 +13,8 @@
 //!
 //! Around the engine: [`credentials`] and [`account`] are what a client and a server know of a user, [`policy`] and
 //! [`proof`] decide who receives credentials, [`error`] says what went wrong, whose fault it is and what to do.
-//! Below it: [`ts_request`] is the one message of the protocol; [`spnego`] and `ntlm` are mechanisms behind the traits of
-//! [`gss`], among which a mechanism of one's own can stand.
+//! Below it: [`ts_request`] is the one message of the protocol; [`spnego`], `kerberos` and `ntlm` are mechanisms behind
+//! the traits of [`gss`], among which a mechanism of one's own can stand.
 //!
 //! # Rules
 //! - *Send what the output holds, then read, after an error too*: it may hold what the peer is told of the error.
@@ -23,7 +23,11 @@
 //!   [`Secret`]s, erased after use.
 //!
 //! # Features
-//! - `ntlm` (default): the module `ntlm`, NTLM version 2.
+//! - `kerberos` (default): the module `kerberos`, Kerberos 5, with its KDCs in `stream::kdc` and its files in `stream::files`. A
+//!   configuration has to name it: it needs KDCs, or keys.
+//! - `ntlm` (default): the module `ntlm`, NTLM version 2; the mechanism of a configuration that names none.
+//! - `kdc-proxy`: KDCs behind a proxy over HTTPS. `dns`: KDCs found in DNS.
+//! - `rc4-hmac`: an encryption type of Kerberos that is broken.
 //! - `tokio`: the module `stream::tokio`.
 //! - `self-signed`: `tls::Identity::self_signed()` and `self_signed_rsa()`.
 //! - `sspi`: the module `sspi`, contexts of the `sspi` crate as mechanisms; needs Rust 1.93.
@@ -66,6 +70,6 @@ pub use secret::Secret;
 pub use server::{Server, ServerConfig};
 
 /// The README's examples, tested.
-#[cfg(all(doctest, feature = "ntlm", feature = "tokio"))]
+#[cfg(all(doctest, feature = "kerberos", feature = "ntlm", feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 mod readme {}

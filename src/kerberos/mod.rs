@@ -1,5 +1,12 @@
-//! Kerberos 5 (RFC 4120) as a GSS-API mechanism (RFC 4121): its encryption types, its messages, a client's logon at a KDC,
-//! and the protection of messages in a context.
+//! Kerberos 5 (RFC 4120) as a GSS-API mechanism (RFC 4121), without I/O.
+//!
+//! [`Kerberos`] is the mechanism: a configuration of a client gives it [`InitiatorOptions`](initiator::InitiatorOptions), one of a
+//! server [`ServiceCredentials`](acceptor::ServiceCredentials). What it has to ask of KDCs comes back as a state,
+//! [`client::Handshake::NeedsKdc`](crate::client::Handshake::NeedsKdc); the transports in [`stream::kdc`](crate::stream::kdc) answer it.
+//!
+//! Below it: [`initiator`] has the exchanges with KDCs, [`acceptor`] what a server checks, [`pac`] what a ticket says of an account;
+//! [`keytab`], [`ccache`] and [`krb5_conf`] are files' formats, which [`stream::files`](crate::stream::files) reads and writes;
+//! [`KerberosContext`] protects messages, [`crypto`] and [`asn1`] are the ground.
 
 pub mod acceptor;
 pub mod asn1;
