@@ -255,7 +255,7 @@ fn delegate(
                     request.realm,
                     request.message.len()
                 );
-                let reply = setting.kdc.ask(request);
+                let reply = setting.kdc.ask(request, None);
                 state.continue_with(reply, &mut out)?
             }
             client::Handshake::Complete(complete) => return Ok(complete),

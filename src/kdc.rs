@@ -6,6 +6,7 @@ use std::net::Ipv6Addr;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A message for a KDC of a realm; its reply goes back into the state that gave it.
 ///
@@ -43,17 +44,18 @@ pub type KdcReply = Result<Vec<u8>, KdcUnreachable>;
 
 /// Carries messages to KDCs, and blocks until the answer is there.
 pub trait KdcTransport: fmt::Debug + Send + Sync {
-    /// Asks a KDC of the request's realm, bounded in time and in the length of the answer.
+    /// Asks a KDC of the request's realm, bounded in time and in the length of the answer. It may take no longer than
+    /// `timeout`, where there is one, and than the transport's own limit.
     ///
     /// # Errors
-    /// Where no KDC of the realm is known, or none answers.
-    fn ask(&self, request: &KdcRequest) -> KdcReply;
+    /// Where no KDC of the realm is known, or none answers in time.
+    fn ask(&self, request: &KdcRequest, timeout: Option<Duration>) -> KdcReply;
 }
 
 /// Carries messages to KDCs without blocking.
 #[cfg(feature = "tokio")]
 pub trait AsyncKdcTransport: fmt::Debug + Send + Sync {
-    /// As [`KdcTransport::ask()`].
+    /// As [`KdcTransport::ask()`]; whoever has less time drops the future.
     fn ask<'a>(
         &'a self,
         request: &'a KdcRequest,

@@ -52,6 +52,42 @@ fn assert_timed_out(error: &Error, step: Step, started: Instant) {
     assert!(took < DEADLINE * 5, "{took:?}");
 }
 
+/// KDCs are asked within the same deadline, however patient their transport is.
+#[cfg(feature = "kerberos")]
+#[test]
+fn a_silent_kdc_hits_the_deadline() {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::sync::Arc;
+
+    use credssp::error::KdcError;
+    use credssp::kerberos::Kerberos;
+    use credssp::stream::kdc::KdcClient;
+    use credssp::{ClientConfig, DelegationPolicy};
+
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = silent.local_addr().unwrap().to_string().parse().unwrap();
+    let kdc = KdcClient::default().with_every_realm([address]);
+    let policy = DelegationPolicy::permit_everything();
+    let kerberos = Arc::new(Kerberos::default());
+    let config = ClientConfig::with_mechanisms(policy, vec![kerberos]);
+    let connector = Connector::new(config).unwrap().with_kdc(Arc::new(kdc));
+
+    let (tcp, server) = spawn(|tcp| acceptor(&p256()).accept(tcp, look_up).map(drop));
+    let started = Instant::now();
+    let connector = connector.with_timeout(DEADLINE);
+    let error = connector.connect(tcp, localhost(), credentials());
+    let took = started.elapsed();
+    match error.unwrap_err() {
+        Error::Protocol(error) => assert!(
+            matches!(error.error, credssp::Error::Kdc(KdcError::Unreachable(_))),
+            "{error}"
+        ),
+        other => panic!("{other}"),
+    }
+    assert!(took >= DEADLINE / 2 && took < DEADLINE * 5, "{took:?}");
+    assert!(server.join().unwrap().is_err());
+}
+
 /// Writes an octet every 50 ms until nobody listens any more.
 fn drip(mut io: impl Write) {
     let started = Instant::now();

@@ -93,7 +93,7 @@ impl Domain {
         loop {
             match client {
                 client::Handshake::NeedsKdc(state) => {
-                    let reply = KdcTransport::ask(&self.kdc, state.request());
+                    let reply = KdcTransport::ask(&self.kdc, state.request(), None);
                     client = state.continue_with(reply, &mut out)?;
                     continue;
                 }

@@ -535,7 +535,7 @@ fn first_message(logon: &Logon) -> BytesMut {
     let mut out = BytesMut::new();
     let mut handshake = logon.client().start(&mut out).unwrap();
     while let Handshake::NeedsKdc(state) = handshake {
-        let reply = KdcTransport::ask(&*logon.kdc, state.request());
+        let reply = KdcTransport::ask(&*logon.kdc, state.request(), None);
         handshake = state.continue_with(reply, &mut out).unwrap();
     }
     out

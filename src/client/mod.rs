@@ -36,7 +36,7 @@
 //!             Handshake::Complete(complete) => return Ok(complete),
 //!             Handshake::NeedsKdc(state) => {
 //!                 // With Kerberos: a transport to its KDCs, such as those in `credssp::stream::kdc`.
-//!                 let reply = kdc.ask(state.request());
+//!                 let reply = kdc.ask(state.request(), None);
 //!                 handshake = state.continue_with(reply, &mut out)?;
 //!             }
 //!             _ => unreachable!("there is nothing else"),

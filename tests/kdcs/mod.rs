@@ -33,7 +33,7 @@ pub type Ask = fn(&KdcClient, &KdcRequest) -> KdcReply;
 
 /// The blocking and the asynchronous client.
 pub const WAYS: &[Ask] = &[
-    |client, request| KdcTransport::ask(client, request),
+    |client, request| KdcTransport::ask(client, request, None),
     #[cfg(feature = "tokio")]
     |client, request| {
         tokio::runtime::Builder::new_current_thread()

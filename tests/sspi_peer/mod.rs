@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::io;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use credssp::client::{self, Client};
@@ -28,7 +29,7 @@ pub const KEY: [u8; 270] = [0x30; 270];
 pub struct NoKdc;
 
 impl KdcTransport for NoKdc {
-    fn ask(&self, request: &KdcRequest) -> KdcReply {
+    fn ask(&self, request: &KdcRequest, _: Option<Duration>) -> KdcReply {
         panic!("{request:?}");
     }
 }
@@ -116,7 +117,7 @@ pub fn to_their_server(
     let mut client = client.start(&mut out).map_err(Failure::Ours)?;
     loop {
         while let client::Handshake::NeedsKdc(state) = client {
-            let reply = kdc.ask(state.request());
+            let reply = kdc.ask(state.request(), None);
             client = state
                 .continue_with(reply, &mut out)
                 .map_err(Failure::Ours)?;
@@ -160,7 +161,7 @@ impl NetworkClient for Kdc<'_> {
     fn send(&self, request: &NetworkRequest) -> sspi::Result<Vec<u8>> {
         assert_eq!(request.protocol, NetworkProtocol::Tcp);
         let message = request.data.get(4..).unwrap().to_vec();
-        let reply = self.0.ask(&KdcRequest::new(REALM, message)).unwrap();
+        let reply = self.0.ask(&KdcRequest::new(REALM, message), None).unwrap();
         let length = u32::try_from(reply.len()).unwrap().to_be_bytes();
         Ok([&length[..], &reply].concat())
     }

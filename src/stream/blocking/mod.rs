@@ -22,6 +22,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::ops::DerefMut;
+use std::time::Instant;
 
 use bytes::BytesMut;
 use rustls::{ClientConnection, ConnectionCommon, ServerConnection, SideData, StreamOwned};
@@ -32,7 +33,7 @@ use crate::account::{Account, AccountRequest};
 use crate::client::{self, Client};
 use crate::credentials::Credentials;
 use crate::error::{HandshakeError, OtherError, Progress};
-use crate::kdc::KdcTransport;
+use crate::kdc::{KdcReply, KdcRequest, KdcTransport};
 use crate::name::ServicePrincipalName;
 use crate::server::{self, Server};
 use crate::tls::{Acceptor, Connector};
@@ -70,13 +71,17 @@ impl Connector {
 
         let io = Timed::new(io, self.timeout())
             .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
+        let kdcs = Kdcs {
+            transport: self.kdc(),
+            deadline: io.deadline(),
+        };
         let mut stream = StreamOwned::new(connection, io);
         handshake_tls(&mut stream)
             .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
         let client = self
             .client(stream.conn.peer_certificates(), target, credentials)
             .map_err(|error| fail(error, &progress))?;
-        let complete = drive_client(&mut stream, client, self.kdc(), &mut progress)
+        let complete = drive_client(&mut stream, client, kdcs, &mut progress)
             .inspect_err(|_| farewell(&mut stream))
             .map_err(|failure| failure.into_error(Some(self.timeout()), &progress))?;
         let stream = untimed(stream)
@@ -165,14 +170,35 @@ fn authenticate_with(
     kdc: Option<&dyn KdcTransport>,
 ) -> Result<client::Complete, Error> {
     let mut progress = Progress::default();
-    drive_client(io, client, kdc, &mut progress)
+    let kdcs = Kdcs {
+        transport: kdc,
+        deadline: None,
+    };
+    drive_client(io, client, kdcs, &mut progress)
         .map_err(|failure| failure.into_error(None, &progress))
+}
+
+/// The way to KDCs, and until when it may be used.
+#[derive(Clone, Copy)]
+struct Kdcs<'a> {
+    transport: Option<&'a dyn KdcTransport>,
+    deadline: Option<Instant>,
+}
+
+impl Kdcs<'_> {
+    fn ask(self, request: &KdcRequest) -> KdcReply {
+        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        match self.transport {
+            Some(transport) => transport.ask(request, self.deadline.map(left)),
+            None => no_kdc(request),
+        }
+    }
 }
 
 fn drive_client(
     io: &mut (impl BufRead + Write),
     client: Client,
-    kdc: Option<&dyn KdcTransport>,
+    kdcs: Kdcs<'_>,
     progress: &mut Progress,
 ) -> Result<client::Complete, Failure> {
     let (mut input, mut out) = (Input::default(), BytesMut::new());
@@ -187,8 +213,7 @@ fn drive_client(
                 last_words(io, &mut out, next)?
             }
             client::Handshake::NeedsKdc(state) => {
-                let request = state.request();
-                let reply = kdc.map_or_else(|| no_kdc(request), |kdc| kdc.ask(request));
+                let reply = kdcs.ask(state.request());
                 state.continue_with(reply, &mut out)?
             }
             client::Handshake::Complete(complete) => {

@@ -86,6 +86,11 @@ impl<IO: Transport> Timed<IO> {
         })
     }
 
+    /// When everything has to be over.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// The connection, without a limit.
     pub(super) fn into_inner(mut self) -> io::Result<IO> {
         self.io.set_timeout(None)?;

@@ -11,8 +11,8 @@ use crate::kdc::{KdcReply, KdcRequest, KdcTransport};
 use crate::stream::blocking::Timed;
 
 impl KdcTransport for KdcClient {
-    fn ask(&self, request: &KdcRequest) -> KdcReply {
-        let mut search = Search::new(self, request);
+    fn ask(&self, request: &KdcRequest, timeout: Option<Duration>) -> KdcReply {
+        let mut search = Search::new(self, request, timeout);
         while let Some((step, timeout)) = search.next() {
             let outcome = self.perform(&step, request, timeout);
             if let Some(reply) = search.note(step, outcome, timeout) {

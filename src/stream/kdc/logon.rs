@@ -24,7 +24,7 @@ pub fn log_on(
     loop {
         step = match step {
             AsStep::NeedsKdc { request, next } => {
-                next.step(&kdc.ask(&request).map_err(KdcError::from)?)?
+                next.step(&kdc.ask(&request, None).map_err(KdcError::from)?)?
             }
             AsStep::Complete(ticket) => return Ok(*ticket),
         };

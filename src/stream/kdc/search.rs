@@ -33,13 +33,18 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(client: &'a KdcClient, request: &'a KdcRequest) -> Self {
+    pub(super) fn new(
+        client: &'a KdcClient,
+        request: &'a KdcRequest,
+        timeout: Option<Duration>,
+    ) -> Self {
+        let timeout = timeout.map_or(client.timeout, |timeout| timeout.min(client.timeout));
         let mut search = Self {
             client,
             request,
             steps: VecDeque::new(),
             pin: client.pinned(&request.realm),
-            deadline: Instant::now().checked_add(client.timeout),
+            deadline: Instant::now().checked_add(timeout),
             faults: Vec::new(),
         };
         if let Some(pin) = search.pin.clone() {

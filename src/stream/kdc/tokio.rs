@@ -20,7 +20,7 @@ impl AsyncKdcTransport for KdcClient {
         request: &'a KdcRequest,
     ) -> Pin<Box<dyn Future<Output = KdcReply> + Send + 'a>> {
         Box::pin(async move {
-            let mut search = Search::new(self, request);
+            let mut search = Search::new(self, request, None);
             while let Some((step, timeout)) = search.next() {
                 let outcome = time::timeout(timeout, self.perform_async(&step, request, timeout))
                     .await
