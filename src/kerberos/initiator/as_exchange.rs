@@ -6,7 +6,8 @@ use crate::error::{Error, KdcError, OtherError};
 use crate::kdc::KdcRequest;
 use crate::kerberos::asn1::{
     Encoded, EncryptedData, ErrorCode, EtypeInfo2Entry, Flags, KdcRep, KdcReq, KdcReqBody,
-    KerberosTime, KrbError, MessageType, MethodData, PaData, PaEncTsEnc, PrincipalName, Unsigned32,
+    KerberosTime, KrbError, MessageType, MethodData, Octets, PaData, PaEncTsEnc, PrincipalName,
+    Unsigned32,
 };
 use crate::kerberos::crypto::{CryptoError, EncryptionKey, EncryptionType, KeyUsage};
 
@@ -45,13 +46,14 @@ pub struct AsExchange {
     canonicalize: bool,
     pub(super) body: Encoded<KdcReqBody>,
     /// What was sent last, which a checksum of the reply covers.
-    pub(super) sent: Vec<u8>,
+    pub(super) sent: Octets,
     derived: Option<Derived>,
     cookie: Option<PaData>,
     /// What to add to our clock to have what the KDC says is its own, in seconds: for the timestamp alone, since nobody
     /// vouches for it.
     offset: i64,
-    sent_timestamp: bool,
+    /// The encryption type of the timestamp that was sent, where one was.
+    sent_timestamp: Option<EncryptionType>,
     retried_skew: bool,
     restarted: bool,
     referrals: u8,
@@ -98,11 +100,11 @@ impl AsExchange {
             encryption_types,
             canonicalize,
             body,
-            sent: Vec::new(),
+            sent: Octets::default(),
             derived: None,
             cookie: None,
             offset: 0,
-            sent_timestamp: false,
+            sent_timestamp: None,
             retried_skew: false,
             restarted: false,
             referrals: 0,
@@ -139,7 +141,7 @@ impl AsExchange {
     /// Takes a KRB-ERROR. Nobody vouches for it: only the KDC's time, the methods, the salt and the realm are taken from it.
     fn step_error(mut self: Box<Self>, error: &KrbError) -> Result<AsStep, Error> {
         match error.code() {
-            ErrorCode::PREAUTH_REQUIRED if !self.sent_timestamp => {
+            ErrorCode::PREAUTH_REQUIRED if self.sent_timestamp.is_none() => {
                 let methods = error
                     .e_data
                     .as_ref()
@@ -154,15 +156,14 @@ impl AsExchange {
                 self.offset = clock::offset_to(&self.environment, error.stime);
                 self.ask(Some(encryption_type))
             }
-            ErrorCode::SKEW if self.sent_timestamp && !self.retried_skew => {
+            ErrorCode::SKEW if self.sent_timestamp.is_some() && !self.retried_skew => {
                 self.retried_skew = true;
                 self.offset = clock::offset_to(&self.environment, error.stime);
-                let used = self.derived.as_ref().map(|used| used.key.encryption_type());
-                let used = used.or_else(|| self.encryption_types.first().copied());
-                self.ask(used)
+                let same = self.sent_timestamp;
+                self.ask(same)
             }
             // RFC 6113, section 5.2: the state behind the cookie has gone; a new exchange gets another.
-            ErrorCode::PREAUTH_EXPIRED if self.sent_timestamp && !self.restarted => {
+            ErrorCode::PREAUTH_EXPIRED if self.sent_timestamp.is_some() && !self.restarted => {
                 self.restarted = true;
                 self.restart()
             }
@@ -197,7 +198,7 @@ impl AsExchange {
             &self.environment,
         )?;
         (self.derived, self.cookie, self.offset) = (None, None, 0);
-        (self.sent_timestamp, self.retried_skew) = (false, false);
+        (self.sent_timestamp, self.retried_skew) = (None, false);
         self.ask(None)
     }
 
@@ -207,13 +208,14 @@ impl AsExchange {
         if let Some(encryption_type) = timestamp {
             padata.push(self.timestamp(encryption_type)?);
             padata.extend(self.cookie.clone());
-            self.sent_timestamp = true;
+            self.sent_timestamp = timestamp;
         }
         padata.push(PaData::new(PaData::REQ_ENC_PA_REP, Vec::new()));
         padata.push(PaData::new(PaData::PAC_REQUEST, INCLUDE_PAC));
-        self.sent = KdcReq::new(MessageType::As, padata, self.body.clone()).encode()?;
+        let message = KdcReq::new(MessageType::As, padata, self.body.clone()).encode()?;
+        self.sent = Octets::from(&*message);
         Ok(AsStep::NeedsKdc {
-            request: KdcRequest::new(&self.client.realm.to_str_lossy(), self.sent.clone()),
+            request: KdcRequest::new(&self.client.realm.to_str_lossy(), message),
             next: Box::new(self),
         })
     }

@@ -51,7 +51,7 @@ impl AsExchange {
             return Err(FIELD.into());
         }
         key.checksum_key(KeyUsage::AS_REQ_CHECKSUM)
-            .verify(&[&self.sent], checksum.checksum.as_bytes())
+            .verify(&[self.sent.as_bytes()], checksum.checksum.as_bytes())
             .map_err(|_| FIELD.into())
     }
 }

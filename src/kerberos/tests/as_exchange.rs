@@ -308,6 +308,15 @@ fn cheap_endless_and_unoffered_keys_are_refused() {
 }
 
 #[test]
+fn what_was_sent_is_not_shown() {
+    let (request, next) = with_password();
+    let shown = format!("{next:?}");
+    let sent = format!("{:?}", &request.message[..8]);
+    assert!(!shown.contains(sent.trim_matches(['[', ']'])), "{shown}");
+    assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[test]
 fn nothing_makes_the_client_send_its_proof_again_and_again() {
     let methods = || wants(vec![PaData::new(PaData::ENC_TIMESTAMP, vec![])]);
     for (last, expected) in [
@@ -324,6 +333,44 @@ fn nothing_makes_the_client_send_its_proof_again_and_again() {
     let (_, next) = waiting(next.step(&methods()));
     let (_, next) = waiting(next.step(&error(37, |_| ())));
     assert_eq!(refused(next.step(&error(37, |_| ()))), KdcError::ClockSkew);
+}
+
+#[test]
+fn the_kdcs_time_is_sent_under_the_same_key() {
+    let other = EncryptionKey::new(EncryptionType::Aes256Sha1, &[9; 32]).unwrap();
+    let client = ClientName::new(REALM, PrincipalName::new(1, &["alice"]));
+    let (_, next) = waiting(AsExchange::start(
+        client,
+        ClientSecret::Keys([other, client_key()].into()),
+        &[EncryptionType::Aes256Sha1, KIND],
+        true,
+        &environment(),
+    ));
+    // The KDC has a key of the second encryption type only.
+    let info = EtypeInfo2Entry {
+        etype: KIND.number(),
+        salt: None,
+        s2kparams: None,
+    };
+    let methods = vec![
+        PaData::new(PaData::ENC_TIMESTAMP, vec![]),
+        PaData::new(
+            PaData::ETYPE_INFO2,
+            encode(&vec![info], "ETYPE-INFO2").unwrap(),
+        ),
+    ];
+    let opens = |request: &KdcRequest| {
+        let (_, request) = KdcReq::decode(&request.message).unwrap();
+        let padata = request.padata.unwrap();
+        let sealed = EncryptedData::decode(padata[0].padata_value.as_bytes()).unwrap();
+        sealed
+            .open(&client_key(), KeyUsage::PA_ENC_TIMESTAMP)
+            .is_ok()
+    };
+    let (request, next) = waiting(next.step(&wants(methods)));
+    assert!(opens(&request));
+    let (request, _) = waiting(next.step(&error(37, |_| ())));
+    assert!(opens(&request));
 }
 
 #[test]
