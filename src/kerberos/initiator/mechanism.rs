@@ -127,8 +127,11 @@ impl Client {
                 self.options.encryption_types.contains(&kind)
             };
             self.tgt = tickets.tgt(now).filter(usable).map(Arc::new);
+            let realm = self.service_realm();
             if !self.user_to_user
                 && let Some(ticket) = tickets.service_ticket(&self.service, now).filter(usable)
+                // The KDC of another realm does not vouch for this host.
+                && realm.is_none_or(|realm| realm == ticket.ticket.value().realm)
             {
                 let offset = ticket.clock_offset;
                 return self.send_ap_req(ticket.into(), offset);
@@ -186,11 +189,7 @@ impl Client {
         let tgt = self.tgt.clone().ok_or(KdcError::NoTicket)?;
         let mut request = TgsRequest::new(self.service.clone());
         // Never the realm of the server's own ticket: who stands in between would have it from a realm of his choice.
-        request.realm = self
-            .options
-            .domain_realms
-            .realm_of(&self.host)
-            .map(KerberosString::from);
+        request.realm = self.service_realm();
         request.likely_realm = self
             .host
             .split_once('.')
@@ -217,6 +216,12 @@ impl Client {
                 self.send_ap_req(ticket.into(), offset)
             }
         }
+    }
+
+    /// The realm of the service, where the configuration says it.
+    fn service_realm(&self) -> Option<KerberosString> {
+        let realm = self.options.domain_realms.realm_of(&self.host);
+        realm.map(KerberosString::from)
     }
 
     fn send_ap_req(self, ticket: Arc<IssuedTicket>, offset: i64) -> Result<InitiatorStep, Error> {

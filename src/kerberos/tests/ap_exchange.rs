@@ -11,11 +11,11 @@ use crate::gss::{
     SecurityContext,
 };
 use crate::kdc::{KdcRequest, KdcUnreachable};
-use crate::kerberos::Kerberos;
 use crate::kerberos::asn1::*;
 use crate::kerberos::ccache::CredentialCache;
 use crate::kerberos::crypto::KeyUsage;
 use crate::kerberos::initiator::{ClientName, InitiatorOptions, IssuedTicket};
+use crate::kerberos::{DomainRealms, Kerberos};
 use crate::mechanism::Oid;
 use crate::name::ServicePrincipalName;
 use crate::{AccountName, Secret};
@@ -458,9 +458,16 @@ fn tickets_that_are_of_no_use_are_not_used() {
         session_key: EncryptionKey::new(EncryptionType::Aes256Sha2, &[5; 32]).unwrap(),
         ..service_ticket()
     };
-    for ticket in [expired, unwanted] {
+    let mut elsewhere = DomainRealms::default();
+    elsewhere.insert(".test.example", "OTHER.EXAMPLE");
+    for (ticket, realms) in [
+        (expired, DomainRealms::default()),
+        (unwanted, DomainRealms::default()),
+        (service_ticket(), elsewhere),
+    ] {
         let options = InitiatorOptions {
             encryption_types: vec![KIND],
+            domain_realms: Arc::new(realms),
             ..with_tickets(&[&tgt(), &ticket])
         };
         let (request, _) = asked(initiator(options).step(None));
