@@ -71,7 +71,7 @@ pub trait KdcLocator: fmt::Debug + Send + Sync {
 
 /// No KDC of a realm answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no KDC of the realm {realm} can be reached: {reason}")]
+#[error("no KDC of the realm {} can be reached: {reason}", realm.escape_debug())]
 #[non_exhaustive]
 pub struct KdcUnreachable {
     /// The realm.
@@ -253,6 +253,13 @@ mod tests {
             port: 7,
         };
         assert_eq!(host, expected);
+    }
+
+    #[test]
+    fn a_realm_that_a_kdc_has_named_writes_no_lines_of_its_own() {
+        let error = KdcUnreachable::new("É\r\nroot logged on\u{1b}[2J", "no answer");
+        let shown = r"no KDC of the realm É\r\nroot logged on\u{1b}[2J can be reached: no answer";
+        assert_eq!(error.to_string(), shown);
     }
 
     #[test]

@@ -176,7 +176,7 @@ impl<'a> Search<'a> {
     }
 
     fn failed(&mut self, step: Step, error: &io::Error, timeout: Duration) {
-        debug!(realm = %self.request.realm, %step, %error, "a KDC does not answer");
+        debug!(realm = ?self.request.realm, %step, %error, "a KDC does not answer");
         let timed_out = matches!(
             error.kind(),
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
