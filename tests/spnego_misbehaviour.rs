@@ -2,9 +2,16 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // in what the tests share
 
-use credssp::error::{Error, NtStatus, PeerIncompatible};
+use std::sync::Arc;
+
+use credssp::environment::Environment;
+use credssp::error::{Error, NtStatus, PeerIncompatible, TicketRefusal};
+use credssp::gss::{
+    Acceptor, AcceptorRequest, Initiator, InitiatorRequest, InitiatorStep, MechanismProvider,
+};
 use credssp::mechanism::{Mechanism, Oid};
-use credssp::spnego::{MechTypeList, NegState, NegTokenResp};
+use credssp::spnego::{self, MechTypeList, NegState, NegTokenResp};
+use credssp::{AccountName, Credentials, ServicePrincipalName};
 use proptest::prelude::*;
 
 use crate::toy::negotiation::*;
@@ -121,6 +128,64 @@ fn tells_a_refusal_of_mechanisms_from_that_of_a_logon() {
         negotiate(&[NTLM], &[NTLM], edit(2, reject)),
         Error::PeerIncompatible(PeerIncompatible::MechanismsRejected)
     );
+}
+
+/// Sends a token, and another one where that is refused, as Kerberos does with the server's time.
+#[derive(Clone, Copy, Debug)]
+struct Stubborn {
+    refusals: usize,
+}
+
+impl MechanismProvider for Stubborn {
+    fn mechanism(&self) -> Mechanism {
+        Mechanism::Kerberos
+    }
+
+    fn oids(&self) -> &'static [Oid] {
+        &[Oid::KERBEROS]
+    }
+
+    fn initiator(&self, _: InitiatorRequest<'_>) -> Option<Box<dyn Initiator>> {
+        Some(Box::new(*self))
+    }
+
+    fn acceptor(&self, _: AcceptorRequest<'_>) -> Box<dyn Acceptor> {
+        panic!("it is a client")
+    }
+}
+
+impl Initiator for Stubborn {
+    fn mechanism(&self) -> Mechanism {
+        Mechanism::Kerberos
+    }
+
+    fn step(mut self: Box<Self>, token: Option<&[u8]>) -> Result<InitiatorStep, Error> {
+        self.refusals += usize::from(token == Some(b"refused"));
+        if self.refusals > 1 {
+            return Err(TicketRefusal::ClockSkew.into());
+        }
+        let token = b"token".to_vec();
+        Ok(InitiatorStep::NeedsToken { token, next: self })
+    }
+}
+
+#[test]
+fn a_mechanism_that_would_try_again_says_why_it_was_refused() {
+    let target = ServicePrincipalName::termsrv("host.example").unwrap();
+    let credentials = Credentials::password(AccountName::new("CORP", "alice"), "secret");
+    let environment = Environment::default();
+    let request = InitiatorRequest::new(&target, &credentials, &environment);
+    let begin = || {
+        let stubborn: [Arc<dyn MechanismProvider>; 1] = [Arc::new(Stubborn { refusals: 0 })];
+        needs_token(spnego::initiator(&stubborn, request).unwrap().step(None)).0
+    };
+    let reply = |state| resp(Some(state), Some(Oid::KERBEROS), Some(b"refused"), None);
+    assert_err!(
+        begin().step(Some(&reply(NegState::Reject))),
+        Error::TicketRefused(TicketRefusal::ClockSkew)
+    );
+    // A server that goes on gets the other token.
+    needs_token(begin().step(Some(&reply(NegState::AcceptIncomplete))));
 }
 
 #[test]
