@@ -53,6 +53,11 @@ impl ServiceCredentials {
     /// Accepts tickets for these services only, each `class/host`, whatever the case of its letters; any that the keytab's
     /// keys open, unless told otherwise.
     ///
+    /// Where the keytab has keys under these names, it is they that have to open the tickets; else any key of it may, for the
+    /// account that serves them may stand there under another name. Services that have a key in common, as those of one
+    /// account in a domain do, are told apart by a name that nothing protects: a ticket for one can be passed off as one for
+    /// another.
+    ///
     /// Tickets of user-to-user are not held against it: they are for the account of the [`ServiceTgt`].
     #[must_use]
     pub fn accept_principals(mut self, principals: &[&str]) -> Self {

@@ -38,11 +38,14 @@ impl ServiceCredentials {
                 AuthenticationFailure::EncryptionTypeNotPermitted,
             );
         };
-        let mut candidates: Vec<_> = self
-            .keytab
-            .entries
+        // Nothing protects the name in a ticket: whoever has one for another service of ours could write that of an accepted
+        // one into it. So where keys of accepted services are there, no other counts.
+        let entries = &self.keytab.entries;
+        let named = entries.iter().any(|entry| self.accepts(&entry.principal));
+        let mut candidates: Vec<_> = entries
             .iter()
             .filter(|entry| entry.key.encryption_type() == encryption_type)
+            .filter(|entry| !named || self.accepts(&entry.principal))
             .map(|entry| (fit(entry, ticket), entry))
             .collect();
         candidates.sort_by_key(|(fit, _)| *fit);
@@ -57,7 +60,7 @@ impl ServiceCredentials {
                 ErrorCode::BAD_INTEGRITY,
                 AuthenticationFailure::WrongTicketKey,
             ),
-            _ if self.keytab.entries.iter().any(ours) => {
+            _ if entries.iter().any(ours) => {
                 refused(ErrorCode::BADKEYVER, AuthenticationFailure::WrongKeyVersion)
             }
             Some(_) => refused(ErrorCode::NOT_US, AuthenticationFailure::NoServiceKey),

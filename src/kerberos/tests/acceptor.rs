@@ -337,6 +337,27 @@ fn only_the_named_services_and_the_permitted_types_are_accepted() {
 }
 
 #[test]
+fn a_ticket_under_the_name_of_an_accepted_service_needs_its_key() {
+    let other = &["HTTP", "host.test.example"];
+    let accepting =
+        |entries| credentials_of(entries).accept_principals(&["TERMSRV/host.test.example"]);
+    // Whose name is changed on its way: the ticket is for the other service.
+    let token = Forge::changed(|forge| forge.ticket_key = key_of(9)).token();
+    let both = || vec![entry(SERVICE, 3, 1), entry(other, 3, 9)];
+    let step = accept(accepting(both()), &token);
+    let reason = AuthenticationFailure::WrongTicketKey;
+    assert_eq!(refused(step), (31, reason));
+    assert!(is_established(&accept(credentials_of(both()), &token)));
+    assert!(is_established(&accept(
+        accepting(both()),
+        &Forge::new().token()
+    )));
+    // The account may be known by another name alone.
+    let step = accept(accepting(vec![entry(&["host$"], 3, 9)]), &token);
+    assert!(is_established(&step));
+}
+
+#[test]
 fn what_came_before_is_refused_on_every_connection() {
     let shared = Arc::new(credentials());
     let forge = Forge::new();
