@@ -5,9 +5,14 @@
 
 mod pair;
 
+use std::sync::Arc;
+
 use credssp::error::Step;
+use credssp::gss::MechanismProvider;
+use credssp::mechanism::Mechanism;
 
 use pair::message::Fields;
+use pair::toy::Toy;
 use pair::{Pair, Side};
 
 /// Both ways in which NTLM travels.
@@ -49,6 +54,39 @@ fn the_proof_of_the_key_may_come_one_message_later() {
         ..answer_to_proof
     };
     client.feed(&merged.encode());
+    server.feed(&client.next_message().unwrap().bytes);
+    assert!(client.is_complete() && server.is_complete());
+}
+
+/// Windows' clients send their mechListMIC alone where Kerberos is done, and nothing answers it.
+#[test]
+fn the_proof_of_the_key_may_come_behind_a_mic_that_comes_alone() {
+    let signing: Arc<dyn MechanismProvider> = Arc::new(Toy {
+        mechanism: Mechanism::Kerberos,
+        tokens: 2,
+        mic: true,
+    });
+    let pair = Pair::with_mechanisms(vec![signing.clone()], vec![signing]);
+    let mut client = pair.started_client();
+    let mut server = pair.started_server();
+    server.feed(&client.next_message().unwrap().bytes);
+    client.feed(&server.next_message().unwrap().bytes);
+
+    let both = client.next_message().unwrap().decode();
+    assert_eq!(both.shape(), "tkn");
+    let mic = Fields {
+        nego_token: both.nego_token.clone(),
+        ..Fields::new(6)
+    };
+    let proof = Fields {
+        nego_token: None,
+        ..both
+    };
+    server.feed(&mic.encode());
+    assert!(server.is_waiting() && server.out.is_empty());
+    assert_eq!(server.progress().step, Step::PublicKey);
+    server.feed(&proof.encode());
+    client.feed(&server.next_message().unwrap().bytes);
     server.feed(&client.next_message().unwrap().bytes);
     assert!(client.is_complete() && server.is_complete());
 }

@@ -186,7 +186,7 @@ struct Core {
 enum State {
     Start,
     ExpectToken(Box<dyn Acceptor>),
-    /// Some clients send their last token alone, and `pubKeyAuth` after the answer to it.
+    /// Some clients send their last token alone, and `pubKeyAuth` after the answer to it, if there is one.
     ExpectPubKeyAuth(Client),
     ExpectAuthInfo(Client),
 }
@@ -342,16 +342,15 @@ impl Core {
                     logon_info,
                     context,
                 };
-                match (pub_key_auth, token) {
-                    (Some(sealed), token) => self.prove(client, token, sealed, out),
-                    (None, Some(token)) => {
-                        let mut reply = TsRequest::new(self.versions.own);
-                        reply.nego_token = Some(&token);
-                        ts_request::send(&reply, out);
-                        Ok(Next::Wait(State::ExpectPubKeyAuth(client)))
-                    }
-                    (None, None) => Err(PeerMisbehaved::MissingPubKeyAuth.into()),
+                if let Some(sealed) = pub_key_auth {
+                    return self.prove(client, token, sealed, out);
                 }
+                if let Some(token) = token {
+                    let mut reply = TsRequest::new(self.versions.own);
+                    reply.nego_token = Some(&token);
+                    ts_request::send(&reply, out);
+                }
+                Ok(Next::Wait(State::ExpectPubKeyAuth(client)))
             }
         }
     }
