@@ -21,6 +21,9 @@ const MAX_BUFFERS: u32 = 64;
 /// The length of cBuffers and Version, in octets.
 const HEADER_LEN: usize = 8;
 
+/// The length of a PAC_INFO_BUFFER in the table, in octets.
+const ENTRY_LEN: usize = 16;
+
 /// A PAC (PACTYPE, section 2.3), of which nothing is believed until it verifies.
 #[derive(Clone, Debug)]
 pub struct Pac<'a> {
@@ -64,6 +67,11 @@ impl<'a> Pac<'a> {
         if reader.u32("PACTYPE.Version")? != 0 {
             return Err(invalid("PACTYPE.Version", 4, InvalidMessageKind::BadValue));
         }
+        let behind = usize::try_from(count)
+            .ok()
+            .and_then(|count| reader.rest().get(count.saturating_mul(ENTRY_LEN)..))
+            .ok_or_else(|| invalid("PACTYPE.Buffers", HEADER_LEN, InvalidMessageKind::Truncated))?;
+        let table_end = octets.len().saturating_sub(behind.len());
         let mut buffers: Vec<Buffer<'a>> = Vec::new();
         for _ in 0..count {
             const NAME: &str = "PAC_INFO_BUFFER";
@@ -80,7 +88,7 @@ impl<'a> Pac<'a> {
                 .ok_or_else(|| invalid(NAME, at, InvalidMessageKind::Truncated))?;
             // Of two buffers of a kind one could be what the signature covers, and the other what is read.
             let twice = buffers.iter().any(|known| known.kind == kind);
-            if twice || offset < HEADER_LEN {
+            if twice || offset < table_end {
                 return Err(invalid(NAME, at, InvalidMessageKind::BadValue));
             }
             buffers.push(Buffer { kind, offset, data });

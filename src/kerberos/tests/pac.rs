@@ -252,6 +252,7 @@ fn tables_that_lie_are_refused() {
         pac(65, &[]),
         pac(1, &[entry(1, 9, 24)]),
         pac(1, &[entry(1, 1, 0)]),
+        pac(1, &[entry(1, 1, 23)]),
         pac(2, &[entry(1, 8, 40), entry(1, 8, 40)]),
         vec![0, 0, 0, 0, 1, 0, 0, 0],
     ] {
