@@ -27,6 +27,11 @@ pub(super) fn account(ticket: &EncTicketPart) -> Result<AccountName, Refusal> {
 
 fn name(ticket: &EncTicketPart) -> Option<AccountName> {
     let realm = str::from_utf8(ticket.crealm.as_bytes()).ok()?;
+    // RFC 4120, section 6.1: realms are not empty, and hold no null character. An account without a domain would pass for one
+    // of the server's own.
+    if realm.is_empty() || realm.contains('\0') {
+        return None;
+    }
     let components = ticket
         .cname
         .name_string

@@ -178,6 +178,12 @@ fn each_check_refuses_with_its_code() {
             let name = PrincipalName::new(1, &["alice/admin"]);
             (forge.ticket.cname, forge.authenticator.cname) = (name.clone(), name);
         }),
+        (60, Reason::AmbiguousName, |forge| {
+            (forge.ticket.crealm, forge.authenticator.crealm) = ("".into(), "".into());
+        }),
+        (60, Reason::AmbiguousName, |forge| {
+            (forge.ticket.crealm, forge.authenticator.crealm) = ("A\0".into(), "A\0".into());
+        }),
         (67, Reason::NoServiceTgt, |forge| {
             forge.options = forge.options.with(Flags::USE_SESSION_KEY)
         }),
