@@ -68,6 +68,12 @@ impl ApExchange<'_> {
                 Refusal::new(ErrorCode::NO_TGT, AuthenticationFailure::NoServiceTgt)
             })?;
             let key = &tgt.session_key;
+            if !self.credentials.permits(key.encryption_type()) {
+                return Err(Refusal::new(
+                    ErrorCode::ETYPE_NOSUPP,
+                    AuthenticationFailure::EncryptionTypeNotPermitted,
+                ));
+            }
             let part = ticket.enc_part.open(key, KeyUsage::TICKET).map_err(|_| {
                 Refusal::new(
                     ErrorCode::BAD_INTEGRITY,

@@ -115,6 +115,31 @@ fn user_to_user_without_our_ticket_is_refused() {
 }
 
 #[test]
+fn a_session_key_of_a_type_that_is_not_permitted_opens_nothing() {
+    let weak = EncryptionType::Aes128Sha1;
+    let token = {
+        let mut forge = user_to_user(7);
+        forge.session_key = key(weak);
+        forge.ticket.key = (&forge.session_key).into();
+        forge.authenticator.subkey = Some((&key(weak)).into());
+        forge.token()
+    };
+    for (permitted, accepted) in [(&[weak, KIND][..], true), (&[weak], false)] {
+        let tgt = Arc::new(ServiceTgt::new());
+        tgt.set(ticket(7));
+        let credentials = credentials_of(Vec::new()).service_tgt_of(tgt);
+        let (_, next) = asked(&Arc::new(credentials.encryption_types(permitted)));
+        let step = next.step(&token);
+        if accepted {
+            assert!(is_established(&step));
+        } else {
+            let reason = AuthenticationFailure::EncryptionTypeNotPermitted;
+            assert_eq!(refused(step), (14, reason));
+        }
+    }
+}
+
+#[test]
 fn the_ticket_is_given_once() {
     let (_, credentials) = with_tgt(ticket(7));
     let (_, next) = asked(&credentials);
