@@ -15,7 +15,7 @@ use credssp::kerberos::asn1::MAX_LEN;
 use credssp::stream::kdc::KdcClient;
 use kdcs::{
     PATIENCE, REALM, REPLY, RESPONSE_TOO_BIG, SVC_UNAVAILABLE, Stub, WAYS, address, client, dead,
-    framed, krb_error, logs_on, read_request, request,
+    framed, krb_error, logs_on, read_request, request, same_port,
 };
 use peer::{MitKdc, Peer};
 
@@ -54,7 +54,8 @@ fn goes_on_to_the_next_kdc_and_stays_there() {
 #[test]
 fn goes_back_to_the_others_where_the_one_that_answered_is_gone() {
     for ask in WAYS {
-        let mortal = Stub::udp(|socket, count, sender| {
+        let (socket, listener) = same_port();
+        let mortal = Stub::udp_on(socket, |socket, count, sender| {
             if count == 1 {
                 socket.send_to(REPLY, sender).unwrap();
             }
@@ -62,7 +63,7 @@ fn goes_back_to_the_others_where_the_one_that_answered_is_gone() {
         let client = client([address("", mortal.at)]).with_udp(100);
         assert_eq!(ask(&client, &request()).unwrap(), REPLY);
         // Where the datagram is lost, an address that leaves the choice is asked over TCP.
-        let _tcp = Stub::tcp_at(mortal.at, |stream| {
+        let _tcp = Stub::tcp_on(listener, |stream| {
             read_request(stream);
             stream.write_all(&framed(b"another reply")).unwrap();
         });
@@ -161,12 +162,13 @@ fn waits_for_no_server_longer_than_it_may() {
 #[test]
 fn fetches_over_tcp_what_is_too_long_for_a_datagram() {
     for ask in WAYS {
-        let udp = Stub::udp(|socket, _, sender| {
+        let (socket, listener) = same_port();
+        let udp = Stub::udp_on(socket, |socket, _, sender| {
             socket
                 .send_to(&krb_error(RESPONSE_TOO_BIG), sender)
                 .unwrap();
         });
-        let tcp = Stub::tcp_at(udp.at, |stream| {
+        let tcp = Stub::tcp_on(listener, |stream| {
             read_request(stream);
             stream.write_all(&framed(REPLY)).unwrap();
         });
@@ -203,10 +205,11 @@ fn prefers_udp_up_to_a_length_only() {
     for ask in WAYS {
         let length = request().message.len();
         for (limit, datagrams) in [(0, 0), (length - 1, 0), (length, 1)] {
-            let udp = Stub::udp(|socket, _, sender| {
+            let (socket, listener) = same_port();
+            let udp = Stub::udp_on(socket, |socket, _, sender| {
                 socket.send_to(REPLY, sender).unwrap();
             });
-            let _tcp = Stub::tcp_at(udp.at, |stream| {
+            let _tcp = Stub::tcp_on(listener, |stream| {
                 read_request(stream);
                 stream.write_all(&framed(REPLY)).unwrap();
             });

@@ -111,6 +111,17 @@ pub fn krb_error(code: u8) -> Vec<u8> {
     value(0x7e, &value(0x30, &fields.concat()))
 }
 
+/// A port for datagrams and for connections.
+pub fn same_port() -> (UdpSocket, TcpListener) {
+    loop {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        // Another test may have it.
+        if let Ok(listener) = TcpListener::bind(socket.local_addr().unwrap()) {
+            return (socket, listener);
+        }
+    }
+}
+
 /// A server that does the same with each connection or datagram, and counts them.
 pub struct Stub {
     pub at: SocketAddr,
@@ -133,11 +144,13 @@ impl Stub {
     }
 
     pub fn tcp(serve: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Self {
-        Self::tcp_at((Ipv4Addr::LOCALHOST, 0).into(), serve)
+        Self::tcp_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), serve)
     }
 
-    pub fn tcp_at(at: SocketAddr, serve: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(at).unwrap();
+    pub fn tcp_on(
+        listener: TcpListener,
+        serve: impl Fn(&mut TcpStream) + Send + Sync + 'static,
+    ) -> Self {
         let at = listener.local_addr().unwrap();
         let asked = Arc::new(AtomicUsize::new(0));
         let (count, serve) = (Arc::clone(&asked), Arc::new(serve));
@@ -153,7 +166,13 @@ impl Stub {
 
     /// Does `answer` with the number of each datagram, from 1, and its sender.
     pub fn udp(answer: impl Fn(&UdpSocket, usize, SocketAddr) + Send + 'static) -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::udp_on(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), answer)
+    }
+
+    pub fn udp_on(
+        socket: UdpSocket,
+        answer: impl Fn(&UdpSocket, usize, SocketAddr) + Send + 'static,
+    ) -> Self {
         let at = socket.local_addr().unwrap();
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
