@@ -1,6 +1,6 @@
 //! The AS exchange (RFC 4120, section 3.1): a ticket-granting ticket for a password or a key.
 
-use super::{ClientName, ClientSecret, IssuedTicket, clock, refusal};
+use super::{ClientName, ClientSecret, IssuedTicket, clock, refusal, reply};
 use crate::environment::{Environment, GetRandomFailed};
 use crate::error::{Error, KdcError, OtherError};
 use crate::kdc::KdcRequest;
@@ -117,6 +117,7 @@ impl AsExchange {
     /// # Errors
     /// Where it is malformed, an error, or not the answer to what was asked.
     pub fn step(mut self: Box<Self>, reply: &[u8]) -> Result<AsStep, Error> {
+        reply::check_len(reply)?;
         if KrbError::is_one(reply) {
             return self.step_error(&KrbError::decode(reply)?);
         }

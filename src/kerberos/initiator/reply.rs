@@ -1,15 +1,27 @@
 //! What holds of a KDC's replies in both exchanges (RFC 4120, sections 3.1.5 and 3.3.4).
 
-use crate::error::KdcError;
+use super::IssuedTicket;
+use crate::error::{InvalidMessage, InvalidMessageKind, KdcError};
 use crate::kerberos::asn1::{
     EncKdcRepPart, Encoded, Flags, KdcRep, KdcReqBody, KerberosTime, Ticket,
 };
 use crate::kerberos::crypto::{EncryptionKey, EncryptionType};
 
-use super::IssuedTicket;
+/// The longest reply that is taken, in octets. Tickets, cookies and realms go back in later messages, which must not become too
+/// long by them.
+const MAX_LEN: usize = 1 << 18;
 
 /// How far a ticket's beginning may lie behind the time of its issue, in seconds.
 pub(super) const MAX_SKEW: u64 = 300;
+
+pub(super) fn check_len(reply: &[u8]) -> Result<(), InvalidMessage> {
+    if reply.len() <= MAX_LEN {
+        Ok(())
+    } else {
+        let kind = InvalidMessageKind::TooLarge;
+        Err(InvalidMessage::new("KDC-REP", 0, kind))
+    }
+}
 
 pub(super) fn fits(holds: bool, field: &'static str) -> Result<(), KdcError> {
     match holds {

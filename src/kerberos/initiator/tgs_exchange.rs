@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::as_exchange::nonce;
-use super::{IssuedTicket, clock, refusal};
+use super::{IssuedTicket, clock, refusal, reply};
 use crate::environment::Environment;
 use crate::error::{Error, KdcError, OtherError};
 use crate::kdc::KdcRequest;
@@ -107,6 +107,7 @@ impl TgsExchange {
     /// # Errors
     /// Where it is malformed, an error, or not the answer to what was asked.
     pub fn step(self: Box<Self>, reply: &[u8]) -> Result<TgsStep, Error> {
+        reply::check_len(reply)?;
         if KrbError::is_one(reply) {
             return self.step_error(KrbError::decode(reply)?.code());
         }

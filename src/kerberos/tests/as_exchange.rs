@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::environment::{Environment, SystemRandom};
-use crate::error::{Error, KdcError};
+use crate::error::{Error, InvalidMessageKind, KdcError};
 use crate::kdc::KdcRequest;
 use crate::kerberos::asn1::*;
 use crate::kerberos::crypto::KeyUsage;
@@ -314,6 +314,28 @@ fn what_was_sent_is_not_shown() {
     let sent = format!("{:?}", &request.message[..8]);
     assert!(!shown.contains(sent.trim_matches(['[', ']'])), "{shown}");
     assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn what_is_too_long_to_be_sent_back_is_refused() {
+    let timestamp = || PaData::new(PaData::ENC_TIMESTAMP, vec![]);
+    let realm = "R".repeat(600_000);
+    for reply in [
+        wants(vec![timestamp(); 65_000]),
+        wants(vec![
+            timestamp(),
+            PaData::new(PaData::FX_COOKIE, vec![7; 1_040_000]),
+        ]),
+        error(68, |error| error.crealm = Some((&*realm).into())),
+    ] {
+        let (_, next) = with_password();
+        match next.step(&reply) {
+            Err(Error::InvalidMessage(error)) => {
+                assert_eq!(error.kind, InvalidMessageKind::TooLarge);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]
