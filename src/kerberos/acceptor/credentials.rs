@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ReplayCache, ReplayStore, ServiceTgt};
-use crate::kerberos::asn1::{KerberosString, PrincipalName};
+use crate::kerberos::asn1::{KerberosString, PrincipalName, TransitedEncoding};
 use crate::kerberos::crypto::EncryptionType;
 use crate::kerberos::keytab::Keytab;
 
@@ -138,9 +138,13 @@ impl ServiceCredentials {
         self.principals.is_empty() || self.principals.iter().any(same)
     }
 
-    /// Whether every realm of a TransitedEncoding's contents is trusted: names between commas (RFC 4120, section 3.3.3.2).
-    pub(super) fn trusts_transited(&self, contents: &[u8]) -> bool {
-        contents.split(|octet| *octet == b',').all(|realm| {
+    /// Whether every realm that was transited is trusted: names between commas (RFC 4120, section 3.3.3.2).
+    pub(super) fn trusts_transited(&self, transited: &TransitedEncoding) -> bool {
+        /// DOMAIN-X500-COMPRESS, the one encoding that there is.
+        const COMPRESSED_DOMAINS: i32 = 1;
+
+        let mut realms = transited.contents.as_bytes().split(|octet| *octet == b',');
+        let trusted = realms.all(|realm| {
             // What begins or ends so stands for more than it says; so does a `\`.
             let compressed = matches!(realm, [] | [b'/' | b' ', ..] | [.., b'.']);
             !compressed
@@ -148,6 +152,7 @@ impl ServiceCredentials {
                     .transited_realms
                     .iter()
                     .any(|trusted| trusted.as_bytes() == realm)
-        })
+        });
+        trusted && transited.tr_type == COMPRESSED_DOMAINS
     }
 }

@@ -1,7 +1,7 @@
 use std::str;
 
 use super::refusal::Refusal;
-use super::ticket::{IF_RELEVANT, WIN2K_PAC};
+use super::ticket::WIN2K_PAC;
 use crate::account::LogonInfo;
 use crate::error::{AuthenticationFailure, Error, InvalidMessage, PeerIncompatible};
 use crate::kerberos::asn1::{
@@ -69,7 +69,9 @@ fn find_pac(ticket: &EncTicketPart) -> Result<Option<Box<[u8]>>, InvalidMessage>
     for element in ticket.authorization_data.as_deref().unwrap_or_default() {
         let inner: Vec<AuthorizationDataElement> = match element.ad_type {
             WIN2K_PAC => vec![element.clone()],
-            IF_RELEVANT => asn1::decode(element.ad_data.as_bytes(), "AD-IF-RELEVANT")?,
+            AuthorizationDataElement::IF_RELEVANT => {
+                asn1::decode(element.ad_data.as_bytes(), "AD-IF-RELEVANT")?
+            }
             _ => continue,
         };
         let pac = inner.iter().find(|element| element.ad_type == WIN2K_PAC);

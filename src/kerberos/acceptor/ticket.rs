@@ -8,9 +8,6 @@ use crate::kerberos::asn1::{
 };
 use crate::kerberos::crypto::EncryptionKey;
 
-/// AD-IF-RELEVANT (RFC 4120, section 5.2.6.1): what is inside may be ignored.
-pub(super) const IF_RELEVANT: i32 = 1;
-
 /// AD-MANDATORY-FOR-KDC (RFC 4120, section 5.2.6.4): what is inside concerns KDCs alone.
 const MANDATORY_FOR_KDC: i32 = 8;
 
@@ -43,10 +40,9 @@ impl ServiceCredentials {
             ));
         }
         // RFC 4120, section 2.7: where the flag is not set, the server itself "should do so [check the transited field]".
-        let transited = part.transited.contents.as_bytes();
         if !part.flags.contains(Flags::TRANSITED_POLICY_CHECKED)
-            && !transited.is_empty()
-            && !self.trusts_transited(transited)
+            && !part.transited.contents.as_bytes().is_empty()
+            && !self.trusts_transited(&part.transited)
         {
             return Err(Refusal::new(
                 ErrorCode::PATH_NOT_ACCEPTED,
@@ -82,7 +78,11 @@ impl ServiceCredentials {
 pub(super) fn check_restrictions(
     elements: Option<&[AuthorizationDataElement]>,
 ) -> Result<(), Refusal> {
-    let known = [IF_RELEVANT, MANDATORY_FOR_KDC, WIN2K_PAC];
+    let known = [
+        AuthorizationDataElement::IF_RELEVANT,
+        MANDATORY_FOR_KDC,
+        WIN2K_PAC,
+    ];
     let mut elements = elements.unwrap_or_default().iter();
     if elements.all(|element| known.contains(&element.ad_type)) {
         Ok(())

@@ -135,8 +135,8 @@ impl fmt::Debug for ContextFlags {
 const AP_OPTIONS_CBT: u32 = 0x4000;
 
 impl AuthorizationDataElement {
-    /// AD-IF-RELEVANT (RFC 4120, section 5.2.6.1).
-    const IF_RELEVANT: i32 = 1;
+    /// AD-IF-RELEVANT (RFC 4120, section 5.2.6.1): what is inside may be ignored.
+    pub(in crate::kerberos) const IF_RELEVANT: i32 = 1;
     /// KERB-AP-OPTIONS (MS-KILE, section 2.2.11).
     const AP_OPTIONS: i32 = 143;
 

@@ -232,6 +232,13 @@ fn transited_realms_are_trusted_by_name_or_by_the_kdc() {
         let step = accept(trusting(), &through(contents, Flags::default()));
         assert_eq!(is_established(&step), trusted, "{contents:?}");
     }
+    // Written in a way that nobody knows, they may be others.
+    let unknown = Forge::changed(|forge| {
+        forge.ticket.transited.contents = b"A.EXAMPLE"[..].into();
+        forge.ticket.transited.tr_type = 2;
+    });
+    let reason = AuthenticationFailure::TransitedNotChecked;
+    assert_eq!(refused(accept(trusting(), &unknown.token())), (51, reason));
 }
 
 #[test]
