@@ -147,7 +147,7 @@ pub(super) fn negotiated(messages: &[Vec<u8>], password: &str) {
 }
 
 /// The key stands in the certificate as the contents of a BIT STRING without unused bits.
-fn assert_in_certificate(key: &[u8], certificate: &[u8]) {
+pub(super) fn assert_in_certificate(key: &[u8], certificate: &[u8]) {
     let length = u16::try_from(key.len() + 1).unwrap().to_be_bytes();
     let bit_string = [&[0x03, 0x82, length[0], length[1], 0], key].concat();
     let found = certificate
@@ -156,7 +156,7 @@ fn assert_in_certificate(key: &[u8], certificate: &[u8]) {
     assert!(found, "the certificate has another key");
 }
 
-fn assert_delegated(credentials: &TsCredentials, expected: &Value) {
+pub(super) fn assert_delegated(credentials: &TsCredentials, expected: &Value) {
     let name = |name: &Option<Box<str>>| Value::from(name.as_deref());
     let (kind, found) = match credentials {
         TsCredentials::Password(creds) => (

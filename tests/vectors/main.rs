@@ -21,6 +21,8 @@ mod exchange;
 #[cfg(feature = "kerberos")]
 mod kerberos;
 #[cfg(feature = "kerberos")]
+mod kerberos_exchange;
+#[cfg(feature = "kerberos")]
 mod kerberos_messages;
 #[cfg(feature = "kerberos")]
 mod kerberos_pac;
@@ -188,6 +190,11 @@ fn run_exchange(entry: &Value, report: &mut Report) {
     });
     match entry["mech"].as_str() {
         Some("ntlm") => report.check("exchanges: by NTLM", name, || exchange::recorded(entry)),
+        #[cfg(feature = "kerberos")]
+        Some("kerberos") => report.check("exchanges: by Kerberos", name, || {
+            kerberos_exchange::recorded(entry);
+        }),
+        #[cfg(not(feature = "kerberos"))]
         Some("kerberos") => report.not_yet("exchanges by Kerberos", 1),
         _ => report.fail(&format!("{name}: an unknown mechanism")),
     }
