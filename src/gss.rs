@@ -26,6 +26,12 @@ pub trait MechanismProvider: fmt::Debug + Send + Sync {
     /// The identifiers under which SPNEGO offers and accepts it, the preferred one first.
     fn oids(&self) -> &'static [Oid];
 
+    /// Whether an exchange proves that the server is the one whose name the client asked for; of Kerberos only, unless
+    /// it says otherwise. Delegation policy depends on it.
+    fn proves_server(&self) -> bool {
+        self.mechanism() == Mechanism::Kerberos
+    }
+
     /// Starts as the client, or `None` where the credentials do not fit the mechanism.
     fn initiator(&self, request: InitiatorRequest<'_>) -> Option<Box<dyn Initiator>>;
 

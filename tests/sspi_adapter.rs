@@ -20,6 +20,7 @@ use credssp::gss::{
 use credssp::kdc::KdcUnreachable;
 use credssp::mechanism::{Mechanism, Negotiation};
 use credssp::ntlm::Ntlm;
+use credssp::proof::ServerProof;
 use credssp::{
     Account, AccountName, ClientConfig, Credentials, DelegationPolicy, Secret,
     ServicePrincipalName, sspi,
@@ -299,6 +300,32 @@ fn its_kerberos_asks_the_realm_of_the_account() {
     // [APPLICATION 10], an AS-REQ, without the length that TCP wants.
     assert_eq!(request.message[0], 0x6a);
     assert!(out.is_empty());
+}
+
+#[test]
+fn its_kerberos_does_not_prove_the_server() {
+    let start = |mechanism: Arc<dyn MechanismProvider>, proof| {
+        let policy = DelegationPolicy::default().allow_fresh("TERMSRV/*".parse().unwrap());
+        Client::new(
+            ClientConfig::with_mechanisms(policy, vec![mechanism]),
+            ServicePrincipalName::termsrv("web.corp.example").unwrap(),
+            Credentials::password(AccountName::new("corp.example", "alice"), PASSWORD),
+            pair::key(),
+        )
+        .with_proof(proof)
+        .start(&mut BytesMut::new())
+        .map_err(|error| error.error)
+    };
+    let theirs = || Arc::new(sspi::Kerberos::default());
+    let refused = start(theirs(), ServerProof::None).unwrap_err();
+    assert!(matches!(refused, Error::DelegationDenied(_)), "{refused}");
+    start(theirs(), ServerProof::Certificate).unwrap();
+    #[cfg(feature = "kerberos")]
+    start(
+        Arc::new(credssp::kerberos::Kerberos::default()),
+        ServerProof::None,
+    )
+    .unwrap();
 }
 
 #[test]

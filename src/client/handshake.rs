@@ -5,7 +5,7 @@ use tracing::debug;
 use zeroize::Zeroize;
 
 use super::Client;
-use super::negotiation::{self, proof_by};
+use super::negotiation;
 use crate::defaults::{MAX_ROUNDS, Versions};
 use crate::error::{Error, HandshakeError, NtStatus, PeerMisbehaved, Progress, Step};
 use crate::gss::{AwaitsKdc, Initiator, InitiatorStep, SecurityContext};
@@ -326,7 +326,7 @@ impl Core {
             ..
         } = &self.client;
         let mechanism = context.mechanism();
-        let proof = proof_by(mechanism, self.client.proof);
+        let proof = config.proof_by(mechanism, self.client.proof);
         self.progress.proof = Some(proof);
         config.policy.check(target, proof)?;
 

@@ -64,8 +64,6 @@ use crate::ts_request::{MAX_MESSAGE_LEN, ServerPublicKey};
 mod handshake;
 mod negotiation;
 
-use negotiation::proof_by;
-
 pub use handshake::{Complete, Handshake, NeedsInput, NeedsKdc};
 
 /// Configuration shared by the connections of a client.
@@ -130,7 +128,10 @@ impl ClientConfig {
         let possible: Vec<_> = self
             .mechanisms
             .iter()
-            .flat_map(|provider| tls.iter().map(|tls| proof_by(provider.mechanism(), *tls)))
+            .flat_map(|provider| {
+                tls.iter()
+                    .map(|tls| self.proof_by(provider.mechanism(), *tls))
+            })
             .collect();
         if possible.is_empty() {
             // Nothing can come of it anyhow, for another reason.
@@ -145,7 +146,22 @@ impl ClientConfig {
         target: &ServicePrincipalName,
         tls: ServerProof,
     ) -> Result<(), DelegationDenied> {
-        self.policy.check(target, proof_by(mechanism, tls))
+        self.policy.check(target, self.proof_by(mechanism, tls))
+    }
+
+    /// What will have proved the server once `mechanism` is through, where TLS has given `tls`.
+    fn proof_by(&self, mechanism: Mechanism, tls: ServerProof) -> ServerProof {
+        let mut providers = self
+            .mechanisms
+            .iter()
+            .filter(|provider| provider.mechanism() == mechanism);
+        // Of several for one mechanism, a context does not say whose it is.
+        match mechanism {
+            Mechanism::Kerberos if providers.all(|provider| provider.proves_server()) => {
+                ServerProof::Kerberos
+            }
+            Mechanism::Kerberos | Mechanism::Ntlm => tls,
+        }
     }
 }
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use super::Client;
 use crate::error::{ApiMisuse, Error};
 use crate::gss::{Initiator, InitiatorRequest, MechanismProvider};
-use crate::mechanism::{Mechanism, Negotiation};
-use crate::proof::ServerProof;
+use crate::mechanism::Negotiation;
 use crate::spnego;
 
 /// Starts the mechanism, or the negotiation of one.
@@ -45,12 +44,4 @@ fn bare(
         .iter()
         .find_map(|provider| provider.initiator(request))
         .ok_or_else(|| ApiMisuse::CredentialsFitNoMechanism.into())
-}
-
-/// What will have proved the server once `mechanism` is through.
-pub(super) fn proof_by(mechanism: Mechanism, tls: ServerProof) -> ServerProof {
-    match mechanism {
-        Mechanism::Kerberos => ServerProof::Kerberos,
-        Mechanism::Ntlm => tls,
-    }
 }

@@ -9,6 +9,10 @@
 //! - where a KDC of another realm than the account's is: it looks in the process's environment and in krb5.conf, and stops
 //!   where it finds none. The message itself goes the same way as the others, as a [`KdcRequest`](crate::kdc::KdcRequest).
 //!
+//! What a KDC's answer says in its encrypted part, and whether that is the answer to what was asked, is the crate's affair as
+//! well. So its Kerberos does not count as a proof of the server: as with NTLM, the certificate has to be one, or policy has to do
+//! without.
+//!
 //! Its Kerberos gives no MICs. In SPNEGO it works where none are needed: both ends prefer it, and the server does not insist on
 //! one, as servers do with user-to-user.
 //!

@@ -62,6 +62,11 @@ impl MechanismProvider for Kerberos {
         &[Oid::MS_KERBEROS, Oid::KERBEROS]
     }
 
+    /// No: what KDCs answer is for the crate to check, which cannot be seen from here.
+    fn proves_server(&self) -> bool {
+        false
+    }
+
     fn initiator(&self, request: InitiatorRequest<'_>) -> Option<Box<dyn Initiator>> {
         let LogonSecret::Password(password) = request.credentials.logon() else {
             return None;
