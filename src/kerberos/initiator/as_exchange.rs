@@ -91,8 +91,8 @@ impl AsExchange {
         if encryption_types.is_empty() {
             return Err(KdcError::NoCommonEncryptionType.into());
         }
-        let canonicalize = canonicalize || client.name.name_type == PrincipalName::ENTERPRISE;
-        let body = Self::body(&client, &encryption_types, canonicalize, environment)?;
+        let canonicalizes = canonicalize || client.is_enterprise();
+        let body = Self::body(&client, &encryption_types, canonicalizes, environment)?;
         let exchange = Self {
             environment: environment.clone(),
             client,
@@ -169,7 +169,7 @@ impl AsExchange {
                 self.restart()
             }
             // RFC 6806, section 7: the error's crealm is "the realm of the client", where canonicalize was asked for.
-            ErrorCode::WRONG_REALM if self.canonicalize => {
+            ErrorCode::WRONG_REALM if self.canonicalizes() => {
                 let realm = error.crealm.clone().ok_or(KdcError::WrongRealm)?;
                 if realm == self.client.realm || self.referrals == MAX_REFERRALS {
                     return Err(KdcError::ReferralLoop.into());
@@ -195,7 +195,7 @@ impl AsExchange {
         self.body = Self::body(
             &self.client,
             &self.encryption_types,
-            self.canonicalize,
+            self.canonicalizes(),
             &self.environment,
         )?;
         (self.derived, self.cookie, self.offset) = (None, None, 0);
@@ -239,14 +239,14 @@ impl AsExchange {
     fn body(
         client: &ClientName,
         encryption_types: &[EncryptionType],
-        canonicalize: bool,
+        canonicalizes: bool,
         environment: &Environment,
     ) -> Result<Encoded<KdcReqBody>, Error> {
         let options = Flags::FORWARDABLE
             .with(Flags::RENEWABLE)
             .with(Flags::RENEWABLE_OK);
         KdcReqBody {
-            kdc_options: if canonicalize {
+            kdc_options: if canonicalizes {
                 options.with(Flags::CANONICALIZE)
             } else {
                 options
@@ -339,8 +339,9 @@ impl AsExchange {
         .ok_or(KdcError::NoCommonEncryptionType)
     }
 
+    /// Whether the KDC was asked to: enterprise names need it.
     pub(super) fn canonicalizes(&self) -> bool {
-        self.canonicalize
+        self.canonicalize || self.client.is_enterprise()
     }
 }
 

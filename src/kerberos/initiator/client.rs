@@ -58,6 +58,10 @@ impl ClientName {
         }
     }
 
+    pub(super) fn is_enterprise(&self) -> bool {
+        self.name.name_type == PrincipalName::ENTERPRISE
+    }
+
     /// `user` of the realm that the suffix says, where this is the enterprise name `user@suffix`.
     pub(in crate::kerberos) fn without_enterprise(&self) -> Option<Self> {
         let [name] = &*self.name.name_string else {
@@ -66,7 +70,7 @@ impl ClientName {
         let name = name.to_str_lossy();
         let (user, suffix) = name.rsplit_once('@')?;
         let components: Vec<_> = user.split('/').collect();
-        (self.name.name_type == PrincipalName::ENTERPRISE).then(|| {
+        self.is_enterprise().then(|| {
             Self::new(
                 &suffix.to_uppercase(),
                 PrincipalName::new(PrincipalName::PRINCIPAL, &components),

@@ -436,6 +436,9 @@ fn an_enterprise_name_that_is_unknown_is_asked_for_once_more_without_its_suffix(
         let body = decoded.req_body.value();
         assert_eq!(body.realm, (&*request.realm).into());
         let cname = body.cname.clone().unwrap();
+        // Enterprise names need it; the other one was not meant to be changed.
+        let canonicalizes = body.kdc_options.contains(Flags::CANONICALIZE);
+        assert_eq!(canonicalizes, cname.name_type == 10);
         (cname.name_type, cname.to_string(), request.realm.clone())
     };
     for (default_realm, first) in [("", REALM), ("A", "A")] {
