@@ -27,9 +27,9 @@ pub(super) fn account(ticket: &EncTicketPart) -> Result<AccountName, Refusal> {
 
 fn name(ticket: &EncTicketPart) -> Option<AccountName> {
     let realm = str::from_utf8(ticket.crealm.as_bytes()).ok()?;
-    // RFC 4120, section 6.1: realms are not empty, and hold no null character. An account without a domain would pass for one
-    // of the server's own.
-    if realm.is_empty() || realm.contains('\0') {
+    // An account without a domain would pass for one of the server's own, and one of the realm `A\B` for `B\...` of `A`: no
+    // realm is called so (RFC 4120, section 6.1).
+    if realm.is_empty() || realm.contains(['\\', '\0']) {
         return None;
     }
     let components = ticket

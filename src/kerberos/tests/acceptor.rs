@@ -184,6 +184,9 @@ fn each_check_refuses_with_its_code() {
         (60, Reason::AmbiguousName, |forge| {
             (forge.ticket.crealm, forge.authenticator.crealm) = ("A\0".into(), "A\0".into());
         }),
+        (60, Reason::AmbiguousName, |forge| {
+            (forge.ticket.crealm, forge.authenticator.crealm) = (r"A\B".into(), r"A\B".into());
+        }),
         (67, Reason::NoServiceTgt, |forge| {
             forge.options = forge.options.with(Flags::USE_SESSION_KEY)
         }),
