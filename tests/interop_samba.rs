@@ -175,6 +175,7 @@ fn why_a_logon_is_refused_is_told_apart_and_ntlm_is_not_tried() {
         ("alice", "wrong", KdcError::WrongPassword),
         ("nobody", PASSWORD, KdcError::ClientUnknown),
         (SambaAd::DISABLED, PASSWORD, KdcError::ClientRevoked),
+        (SambaAd::EXPIRED, PASSWORD, KdcError::ClientRevoked),
         (SambaAd::MUST_CHANGE, PASSWORD, KdcError::PasswordExpired),
     ] {
         let account = format!(r"{REALM}\{account}");

@@ -33,6 +33,8 @@ impl SambaAd {
     /// Whose password must be changed before a logon.
     pub const MUST_CHANGE: &str = "must-change";
     pub const DISABLED: &str = "disabled";
+    /// Whose own time is over, not its password's.
+    pub const EXPIRED: &str = "expired";
 
     pub fn start() -> Self {
         // Its ports are the well-known ones; so each instance has an address of its own.

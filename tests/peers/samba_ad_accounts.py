@@ -9,6 +9,7 @@ from samba.samdb import SamDB
 PASSWORD = "pass-canary"
 AES_ONLY, AES_AND_RC4 = "24", "28"  # msDS-SupportedEncryptionTypes (MS-KILE, section 2.2.7)
 ACCOUNT_DISABLED = "514"  # userAccountControl: NORMAL_ACCOUNT and ACCOUNTDISABLE
+BEGINNING_OF_1970 = "116444736000000000"  # a FILETIME
 ACCOUNTS = {
     "alice": {"userPrincipalName": "alice.smith@corp.example"},
     "bob": {},
@@ -24,6 +25,7 @@ ACCOUNTS = {
     "protected": {},
     "must-change": {"pwdLastSet": "0"},
     "disabled": {"userAccountControl": ACCOUNT_DISABLED},
+    "expired": {"accountExpires": BEGINNING_OF_1970},
 }
 # Passwords of any kind, which stay valid.
 POLICY = {"pwdProperties": "0", "minPwdLength": "0", "minPwdAge": "0", "maxPwdAge": "-9223372036854775808"}
