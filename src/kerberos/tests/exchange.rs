@@ -234,6 +234,30 @@ fn a_message_that_is_signed_only_has_to_be_asked_for() {
     }
 }
 
+#[test]
+fn a_checksum_of_another_length_is_refused() {
+    let key = key(EncryptionType::Aes256Sha1);
+    let header = [5, 4, 0, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 100];
+    let checksum = key
+        .checksum_key(KeyUsage::INITIATOR_SEAL)
+        .checksum(&[b"message", &header]);
+    let opens = |extra_count: u16, body: &[u8]| {
+        let mut header = header;
+        header[4..6].copy_from_slice(&extra_count.to_be_bytes());
+        let (_, mut server) = pair_under(&key, false);
+        let mut token = [&header[..], body].concat();
+        server.unwrap_with_conf_state(&mut token).is_ok()
+    };
+    let whole = [b"message", checksum.as_ref()].concat();
+    for extra_count in (0..100).chain([u16::MAX]) {
+        assert_eq!(opens(extra_count, &whole), extra_count == 12);
+    }
+    // Cut short: a checksum of a few octets could be guessed.
+    for extra_count in 0..12 {
+        assert!(!opens(extra_count, &whole[..7 + usize::from(extra_count)]));
+    }
+}
+
 /// A sealed token of the initiator's, as somebody else might lay it out.
 fn laid_out(message: &[u8], extra_count: u16, rotation: u16) -> Vec<u8> {
     let mut header = [5, 4, 2, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 100];
