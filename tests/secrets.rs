@@ -3,8 +3,12 @@
 #![cfg(feature = "ntlm")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+#[cfg(all(feature = "kerberos", feature = "tokio"))]
+mod logon;
 mod loopback;
 mod pair;
+#[cfg(all(feature = "kerberos", feature = "tokio"))]
+mod peer;
 
 use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex};
@@ -323,6 +327,57 @@ fn a_failure_says_much_and_no_secret() {
                 assert_keeps(&secrets, "an error", &describe(peer));
             }
         }
+    }
+}
+
+#[cfg(all(feature = "kerberos", feature = "tokio"))]
+#[test]
+fn kerberos_says_much_and_no_secret() {
+    use credssp::kerberos::acceptor::ServiceCredentials;
+    use credssp::kerberos::keytab::Keytab;
+    use credssp::stream::files::read_keytab;
+    use peer::MitKdc;
+
+    if !peer::available(peer::Peer::MitKdc) {
+        return;
+    }
+    let kdc = MitKdc::start();
+    let file = kdc.path("service.keytab");
+    let mut secrets = vec![
+        ("the password", logon::PASSWORD.into()),
+        ("the other password", b"Zxcvb-0ther".to_vec()),
+    ];
+    let keytab = read_keytab(&file).unwrap();
+    for entry in &keytab.entries {
+        secrets.push(("a service's key", entry.key.expose().to_vec()));
+    }
+    let failing: [fn(&mut logon::Logon); 4] = [
+        |_| {},
+        |logon| logon.password = "Zxcvb-0ther".to_owned(),
+        |logon| {
+            let keyless = ServiceCredentials::new(Keytab::parse(&[5, 2]).unwrap());
+            logon.acceptor = Some(Arc::new(keyless));
+        },
+        |logon| logon.clocks = (0, 1000),
+    ];
+    for (number, fail) in failing.iter().enumerate() {
+        let service = "TERMSRV/server.test.example";
+        let mut logon = logon::Logon::new(kdc.address(), &file, r"TEST.EXAMPLE\alice", service);
+        fail(&mut logon);
+        let capture = Capture::default();
+        let outcome = capture.during(|| logon.run_async());
+        let (client, server) = (&outcome.client, &outcome.server);
+        assert_eq!((client.is_ok(), server.is_ok()), (number == 0, number == 0));
+        let events = capture.text();
+        let last = ["delegated the credentials", "the handshake failed"];
+        assert!(events.contains(last[number.min(1)]), "{events}");
+        assert_keeps(&secrets, "tracing", &events);
+        let acceptor = &logon.acceptor;
+        assert_keeps(
+            &secrets,
+            "Debug",
+            &format!("{outcome:?} {outcome:#?} {acceptor:?} {acceptor:#?}"),
+        );
     }
 }
 
