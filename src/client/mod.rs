@@ -151,15 +151,15 @@ impl ClientConfig {
 
     /// What will have proved the server once `mechanism` is through, where TLS has given `tls`.
     fn proof_by(&self, mechanism: Mechanism, tls: ServerProof) -> ServerProof {
-        let mut providers = self
+        // Of several for one mechanism, a context does not say whose it is.
+        let proves = self
             .mechanisms
             .iter()
-            .filter(|provider| provider.mechanism() == mechanism);
-        // Of several for one mechanism, a context does not say whose it is.
+            .filter(|provider| provider.mechanism() == mechanism)
+            .map(|provider| provider.proves_server())
+            .reduce(|one, other| one && other);
         match mechanism {
-            Mechanism::Kerberos if providers.all(|provider| provider.proves_server()) => {
-                ServerProof::Kerberos
-            }
+            Mechanism::Kerberos if proves == Some(true) => ServerProof::Kerberos,
             Mechanism::Kerberos | Mechanism::Ntlm => tls,
         }
     }
