@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::environment::SystemRandom;
-use crate::error::{Error, KdcError};
+use crate::error::{Error, InvalidMessageKind, KdcError};
 use crate::kdc::KdcRequest;
 use crate::kerberos::asn1::*;
 use crate::kerberos::crypto::KeyUsage;
@@ -256,6 +256,16 @@ fn a_reply_that_does_not_fit_the_request_is_refused() {
     let (request, next) = start(request);
     let reply = answer(&request.message, |_| ());
     assert_eq!(refused(next.step(&reply)), KdcError::UnfitReply("key"));
+}
+
+#[test]
+fn a_ticket_that_is_too_long_to_be_sent_back_is_refused() {
+    let (request, next) = start(TgsRequest::new(service()));
+    let long = "R".repeat(400_000);
+    match next.step(&referral(&request, &long)) {
+        Err(Error::InvalidMessage(error)) => assert_eq!(error.kind, InvalidMessageKind::TooLarge),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

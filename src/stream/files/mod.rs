@@ -96,14 +96,27 @@ pub fn default_keytab_path() -> OsString {
 }
 
 /// Where a user's tickets usually are: what `KRB5CCNAME` says, or, on Linux, `/tmp/krb5cc_` and the user's number.
+///
+/// `None` where another user has put something in that place, as any may in `/tmp`: who has made up tickets knows their keys, and
+/// could stand in for the servers that they are for.
 pub fn default_ccache_path() -> Option<OsString> {
     #[cfg(target_os = "linux")]
     let usual = fs::metadata("/proc/self")
         .ok()
-        .map(|process| format!("/tmp/krb5cc_{}", process.uid()).into());
+        .and_then(|process| usual_ccache(Path::new("/tmp"), process.uid()));
     #[cfg(not(target_os = "linux"))]
     let usual = None;
     variable("KRB5CCNAME").or(usual)
+}
+
+#[cfg(target_os = "linux")]
+fn usual_ccache(folder: &Path, user: u32) -> Option<OsString> {
+    let path = folder.join(format!("krb5cc_{user}"));
+    match fs::symlink_metadata(&path) {
+        Ok(file) => (file.is_file() && file.uid() == user).then(|| path.into()),
+        // There is none yet.
+        Err(_) => Some(path.into()),
+    }
 }
 
 fn variable(name: &str) -> Option<OsString> {
@@ -201,4 +214,32 @@ impl ConfigurationFiles for Disk {
 fn is_configuration(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     !name.starts_with('.') && (name.ends_with(".conf") || name.chars().all(plain))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn tickets_in_a_public_place_are_the_users_own_or_none() {
+        let name = format!("credssp-usual-ccache-{}", std::process::id());
+        let folder = env::temp_dir().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let user = fs::metadata(&folder).unwrap().uid();
+        let path = folder.join(format!("krb5cc_{user}"));
+        let expected = Some(path.clone().into_os_string());
+        assert_eq!(usual_ccache(&folder, user), expected, "not there yet");
+        fs::write(&path, "").unwrap();
+        assert_eq!(usual_ccache(&folder, user), expected);
+
+        let other = folder.join(format!("krb5cc_{}", user + 1));
+        fs::write(&other, "").unwrap();
+        assert_eq!(usual_ccache(&folder, user + 1), None, "another's");
+        fs::remove_file(&path).unwrap();
+        symlink(&other, &path).unwrap();
+        assert_eq!(usual_ccache(&folder, user), None, "a link");
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
