@@ -117,7 +117,9 @@ struct Client {
 
 impl Client {
     fn begin(mut self, logon: Option<Logon>) -> Result<InitiatorStep, Error> {
-        if self.host.parse::<IpAddr>().is_ok() {
+        // RFC 4007, section 11.2: a zone stands behind `%` in an address of IPv6.
+        let (address, _) = self.host.split_once('%').unwrap_or((&self.host, ""));
+        if address.parse::<IpAddr>().is_ok() {
             return Err(KdcError::HostIsAddress.into());
         }
         if let Some(tickets) = self.options.tickets.clone() {

@@ -479,7 +479,7 @@ fn tickets_that_are_of_no_use_are_not_used() {
 #[test]
 fn what_makes_kerberos_impossible_lets_another_mechanism_take_its_place() {
     let credentials = Credentials::password(AccountName::new("R", "alice"), "pass-canary");
-    for host in ["192.0.2.1", "[2001:db8::1]:3389"] {
+    for host in ["192.0.2.1", "[2001:db8::1]:3389", "[fe80::1%eth0]:3389"] {
         let begun = start(InitiatorOptions::default(), &credentials, host, None).unwrap();
         let error = refused(begun.step(None));
         assert!(matches!(error, Error::Kdc(KdcError::HostIsAddress)));
