@@ -37,6 +37,9 @@ pub struct ServiceCredentials {
 
 impl ServiceCredentials {
     /// With the keys of a keytab, those of each principal in it. An empty one will do where all clients use user-to-user.
+    ///
+    /// Whoever connects may send a ticket that no key opens, and each key of its encryption type is tried on it: a keytab
+    /// should hold the keys of this server, not thousands.
     pub fn new(keytab: Keytab) -> Self {
         Self {
             keytab,
