@@ -15,20 +15,23 @@ use std::thread;
 use bytes::BytesMut;
 use credssp::client::Handshake;
 use credssp::error::{
-    AuthenticationFailure, DelegationDeniedReason, KdcError, NtStatus, Step, TicketRefusal,
+    ApiMisuse, AuthenticationFailure, DelegationDeniedReason, KdcError, NtStatus, Step,
+    TicketRefusal,
 };
 use credssp::kdc::KdcTransport;
+use credssp::kerberos::Kerberos;
 use credssp::kerberos::acceptor::ServiceCredentials;
 use credssp::kerberos::asn1::PrincipalName;
 use credssp::kerberos::crypto::EncryptionType;
 use credssp::kerberos::initiator::{ClientName, ClientSecret};
 use credssp::mechanism::Mechanism;
+use credssp::ntlm::Ntlm;
 use credssp::proof::ServerProof;
 use credssp::stream::files::{read_ccache, read_keytab};
 use credssp::stream::kdc::KdcClient;
 use credssp::tls::{TlsVersions, Trust};
 use credssp::ts_request::TsRequest;
-use credssp::{AccountName, DelegationPolicy, Error};
+use credssp::{AccountName, DelegationPolicy, Error, Server, ServerConfig};
 use logon::{Logon, Outcome, PASSWORD, assert_delegated, refusal};
 use loopback::exchange::rest;
 use loopback::{Issued, raw, spawn, trusting_authority};
@@ -132,20 +135,57 @@ fn a_client_that_insists_on_user_to_user_needs_a_server_with_a_ticket() {
     let Some(kdc) = kdc() else {
         return;
     };
-    let mut logon = alice(kdc, SERVICE).with_ntlm(true);
+    let mut logon = alice(kdc, SERVICE);
     logon.initiator.user_to_user = true;
     let outcome = logon.run();
     assert_eq!(
         refusal(&outcome.server),
         AuthenticationFailure::NoServiceTgt
     );
-    // Nobody falls back where a server has said no.
     let error = outcome.client_error();
     let expected = TicketRefusal::NoTicketGrantingTicket;
     assert!(
         matches!(error, Error::TicketRefused(reason) if reason == expected),
         "{error}"
     );
+
+    // A server that has NTLM besides selects that, and it is for the client's policy to take it.
+    let mut logon = alice(kdc, SERVICE).with_ntlm(true);
+    logon.initiator.user_to_user = true;
+    let (client, _) = logon.run().both();
+    assert_eq!(client.mechanism, Mechanism::Ntlm);
+    let mut logon = alice(kdc, SERVICE).with_ntlm(false);
+    logon.initiator.user_to_user = true;
+    assert_eq!(
+        refusal(&logon.run().server),
+        AuthenticationFailure::NoServiceTgt
+    );
+}
+
+#[test]
+fn a_server_that_has_kerberos_without_keys_selects_ntlm() {
+    let Some(kdc) = kdc() else {
+        return;
+    };
+    let mut out = BytesMut::new();
+    for (ntlm, selects) in [(true, true), (false, false)] {
+        let mut first = first_message(&alice(kdc, SERVICE).with_ntlm(ntlm));
+        let mechanisms = vec![
+            Arc::new(Kerberos::default()) as _,
+            Arc::new(Ntlm::default()) as _,
+        ];
+        let config = ServerConfig::with_mechanisms(mechanisms);
+        let server = Server::new(config, loopback::p256().public_key().clone());
+        let next = server.start().unwrap().process(&mut first, &mut out);
+        assert_eq!(next.is_ok(), selects);
+        if let Err(error) = next {
+            let expected = ApiMisuse::NoServiceCredentials;
+            assert!(
+                matches!(error.error, Error::ApiMisuse(reason) if reason == expected),
+                "{error}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -148,6 +148,18 @@ impl Error {
         )
     }
 
+    /// Whether an acceptor failed so because it is not set up for what it was asked, and another mechanism may do.
+    pub(crate) fn permits_other_mechanism(&self) -> bool {
+        matches!(
+            self,
+            Self::ApiMisuse(ApiMisuse::NoServiceCredentials)
+                | Self::AuthenticationFailed {
+                    reason: AuthenticationFailure::NoServiceTgt,
+                    ..
+                }
+        )
+    }
+
     /// The variant's name, e.g. `AuthenticationFailed`: a stable word for logs and machines.
     pub fn kind(&self) -> &'static str {
         match self {

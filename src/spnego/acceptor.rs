@@ -45,7 +45,8 @@ impl Acceptor {
     }
 
     /// The first of `mech_types` that we have, its place in the list, and our side of it.
-    fn select(self, mech_types: MechTypeList<'_>) -> Option<(usize, Oid, Choice)> {
+    /// It is not there to be selected again.
+    fn select(&mut self, mech_types: MechTypeList<'_>) -> Option<(usize, Oid, Choice)> {
         let (place, oid) = mech_types.iter().enumerate().find_map(|(place, offered)| {
             let ours = self.choices.iter().flat_map(|choice| choice.oids);
             let oid = ours
@@ -53,11 +54,11 @@ impl Acceptor {
                 .find(|oid| offered == *oid && selectable(*oid))?;
             Some((place, oid))
         })?;
-        let choice = self
+        let index = self
             .choices
-            .into_iter()
-            .find(|choice| choice.oids.contains(&oid))?;
-        Some((place, oid, choice))
+            .iter()
+            .position(|choice| choice.oids.contains(&oid))?;
+        Some((place, oid, self.choices.remove(index)))
     }
 }
 
@@ -67,7 +68,7 @@ impl gss::Acceptor for Acceptor {
         self.mechanism
     }
 
-    fn step(self: Box<Self>, token: &[u8]) -> Result<AcceptorStep, Error> {
+    fn step(mut self: Box<Self>, token: &[u8]) -> Result<AcceptorStep, Error> {
         if token.first() == Some(&NegTokenResp::TAG) {
             return Err(PeerMisbehaved::UnexpectedTokenType.into());
         }
@@ -75,35 +76,23 @@ impl gss::Acceptor for Acceptor {
         let Some((place, oid, choice)) = self.select(init.mech_types) else {
             return Err(PeerIncompatible::NoCommonMechanism.into());
         };
-        tracing::debug!(mechanism = %choice.mechanism, place, "selected a mechanism");
-        let mut exchange = Exchange {
-            mechanism: choice.mechanism,
-            mech_types: init.mech_types.as_der().into(),
-            mic_required: place > 0,
-            // MS-SPNG, appendix A, on 1.2.840.48018.1.2.2: the very identifier that was offered has to come back;
-            // Windows' clients fail where it is Kerberos' other one.
-            supported_mech: Some(oid),
-            received: Received::default(),
-        };
         let optimistic = init
             .mech_token
             .filter(|token| !token.is_empty() && place == 0);
-        match optimistic {
-            Some(mech_token) => {
-                exchange.received = Received::new(token, init.mech_list_mic);
-                let step = choice.acceptor.step(mech_token)?;
-                exchange.conclude(step)
-            }
+        let mut exchange = Exchange::new(init.mech_types, place, oid, &choice);
+        let Some(mech_token) = optimistic else {
             // The optimistic token belongs to a mechanism that is not taken, or there is none.
-            None => {
-                let state = if exchange.mic_required {
-                    NegState::RequestMic
-                } else {
-                    NegState::AcceptIncomplete
-                };
-                Ok(exchange.go_on(state, None, choice.acceptor))
-            }
+            return Ok(exchange.begin(choice.acceptor));
+        };
+        exchange.received = Received::new(token, init.mech_list_mic);
+        let step = choice.acceptor.step(mech_token);
+        if is_unable(&step)
+            && let Some((place, oid, choice)) = self.select(init.mech_types)
+        {
+            let exchange = Exchange::new(init.mech_types, place, oid, &choice);
+            return Ok(exchange.begin(choice.acceptor));
         }
+        exchange.conclude(step?)
     }
 }
 
@@ -117,6 +106,14 @@ impl fmt::Debug for Acceptor {
 /// NEGOEX negotiates by rules of its own, and user-to-user needs a ticket for a ticket: neither is ever selected.
 fn selectable(oid: Oid) -> bool {
     oid != Oid::NEGOEX && oid != Oid::KERBEROS_USER_TO_USER
+}
+
+/// Whether the mechanism is not set up for what this initiator wants of it, which says nothing against the initiator.
+fn is_unable(step: &Result<AcceptorStep, Error>) -> bool {
+    match step {
+        Ok(AcceptorStep::Refused { error, .. }) | Err(error) => error.permits_other_mechanism(),
+        Ok(_) => false,
+    }
 }
 
 /// A mechanism that may be selected.
@@ -154,6 +151,29 @@ impl Received {
 }
 
 impl Exchange {
+    fn new(mech_types: MechTypeList<'_>, place: usize, oid: Oid, choice: &Choice) -> Self {
+        tracing::debug!(mechanism = %choice.mechanism, place, "selected a mechanism");
+        Self {
+            mechanism: choice.mechanism,
+            mech_types: mech_types.as_der().into(),
+            mic_required: place > 0,
+            // MS-SPNG, appendix A, on 1.2.840.48018.1.2.2: the very identifier that was offered has to come back;
+            // Windows' clients fail where it is Kerberos' other one.
+            supported_mech: Some(oid),
+            received: Received::default(),
+        }
+    }
+
+    /// Asks for the mechanism's first token.
+    fn begin(self, inner: Box<dyn gss::Acceptor>) -> AcceptorStep {
+        let state = if self.mic_required {
+            NegState::RequestMic
+        } else {
+            NegState::AcceptIncomplete
+        };
+        self.go_on(state, None, inner)
+    }
+
     /// Wraps what the mechanism says.
     fn conclude(mut self, step: AcceptorStep) -> Result<AcceptorStep, Error> {
         match step {
