@@ -19,7 +19,7 @@ use credssp::kdc::KdcTransport;
 use credssp::kerberos::Kerberos;
 use credssp::kerberos::acceptor::{ServiceCredentials, ServiceTgt};
 use credssp::kerberos::asn1::PrincipalName;
-use credssp::kerberos::initiator::{ClientName, ClientSecret};
+use credssp::kerberos::initiator::{ClientName, ClientSecret, InitiatorOptions};
 use credssp::kerberos::keytab::Keytab;
 use credssp::mechanism::{Mechanism, Negotiation};
 use credssp::server::{self, ServerConfig};
@@ -65,7 +65,14 @@ impl Domain {
             let name = PrincipalName::new(PrincipalName::PRINCIPAL, &[SambaAd::RDP_ACCOUNT]);
             let secret = ClientSecret::Password(SambaAd::PASSWORD.into());
             let client = ClientName::new(SambaAd::REALM, name);
-            let ticket = kdc::log_on(&self.kdc, client, secret, &Environment::default()).unwrap();
+            let ticket = kdc::log_on(
+                &self.kdc,
+                client,
+                secret,
+                &InitiatorOptions::default(),
+                &Environment::default(),
+            )
+            .unwrap();
             let tgt = ServiceTgt::new();
             tgt.set(ticket);
             ServiceCredentials::new(Keytab::parse(&[5, 2]).unwrap()).service_tgt_of(Arc::new(tgt))

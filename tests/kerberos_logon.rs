@@ -18,6 +18,7 @@ use credssp::error::{
     ApiMisuse, AuthenticationFailure, DelegationDeniedReason, KdcError, NtStatus, Step,
     TicketRefusal,
 };
+use credssp::gss::MechanismProvider;
 use credssp::kdc::KdcTransport;
 use credssp::kerberos::Kerberos;
 use credssp::kerberos::acceptor::ServiceCredentials;
@@ -170,10 +171,8 @@ fn a_server_that_has_kerberos_without_keys_selects_ntlm() {
     let mut out = BytesMut::new();
     for (ntlm, selects) in [(true, true), (false, false)] {
         let mut first = first_message(&alice(kdc, SERVICE).with_ntlm(ntlm));
-        let mechanisms = vec![
-            Arc::new(Kerberos::default()) as _,
-            Arc::new(Ntlm::default()) as _,
-        ];
+        let mechanisms: Vec<Arc<dyn MechanismProvider>> =
+            vec![Arc::new(Kerberos::default()), Arc::new(Ntlm::default())];
         let config = ServerConfig::with_mechanisms(mechanisms);
         let server = Server::new(config, loopback::p256().public_key().clone());
         let next = server.start().unwrap().process(&mut first, &mut out);

@@ -14,7 +14,7 @@ use credssp::kerberos::Kerberos;
 use credssp::kerberos::acceptor::{ServiceCredentials, ServiceTgt};
 use credssp::kerberos::asn1::KerberosTime;
 use credssp::kerberos::crypto::EncryptionKey;
-use credssp::kerberos::initiator::{ClientName, ClientSecret};
+use credssp::kerberos::initiator::{ClientName, ClientSecret, InitiatorOptions};
 use credssp::stream::files;
 use credssp::stream::kdc::{KdcClient, log_on};
 use serde_json::{Value, json};
@@ -58,6 +58,7 @@ impl ServiceKeys {
             })?;
             let logon = Logon {
                 kdc: client,
+                options,
                 name,
                 keys,
                 tgt: Arc::default(),
@@ -78,6 +79,7 @@ impl ServiceKeys {
 /// The logon of the service's own account.
 struct Logon {
     kdc: Arc<KdcClient>,
+    options: InitiatorOptions,
     name: ClientName,
     keys: Arc<[EncryptionKey]>,
     tgt: Arc<ServiceTgt>,
@@ -106,8 +108,13 @@ impl Logon {
             .needs_refresh(KerberosTime::from_unix(now.as_secs()))
         {
             let (name, secret) = (self.name.clone(), ClientSecret::Keys(self.keys.clone()));
-            self.tgt
-                .set(log_on(&*self.kdc, name, secret, &environment)?);
+            self.tgt.set(log_on(
+                &*self.kdc,
+                name,
+                secret,
+                &self.options,
+                &environment,
+            )?);
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What the command lines of the example programs say about Kerberos.
 
+use std::env;
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
@@ -9,6 +10,8 @@ use clap::Args;
 use credssp::kdc::KdcAddress;
 use credssp::kerberos::initiator::InitiatorOptions;
 use credssp::stream::files;
+#[cfg(feature = "dns")]
+use credssp::stream::kdc::DnsLocator;
 use credssp::stream::kdc::KdcClient;
 
 /// Where the KDCs are.
@@ -17,13 +20,13 @@ pub(crate) struct KdcOptions {
     /// A Kerberos KDC, for every realm; may be given again
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["krb5_conf", "kdc_proxy"])]
     kdc: Vec<KdcAddress>,
-    /// Realms and their KDCs, as krb5.conf tells them
+    /// Realms and their KDCs, as krb5.conf tells them; with the feature dns, KDCs that it does not tell are looked for in DNS
     #[arg(long, value_name = "FILE", conflicts_with = "kdc_proxy")]
     krb5_conf: Option<PathBuf>,
     /// A KDC proxy (MS-KKDCP), such as https://gateway.example.com/KdcProxy, for every realm
-    #[arg(long, value_name = "URL", requires = "kdc_proxy_roots")]
+    #[arg(long, value_name = "URL")]
     kdc_proxy: Option<KdcAddress>,
-    /// Certificates, in PEM, of authorities that prove the KDC proxy
+    /// Certificates, in PEM, of authorities that prove the KDC proxy [default: krb5.conf's http_anchors, else the system's]
     #[arg(long, value_name = "PEM")]
     kdc_proxy_roots: Option<PathBuf>,
     /// The realm of accounts that are given without one
@@ -42,12 +45,33 @@ impl KdcOptions {
         let addresses = self.kdc.iter().chain(&self.kdc_proxy).cloned();
         let mut client = KdcClient::default().with_every_realm(addresses);
         let mut options = InitiatorOptions::default();
+        let mut roots = self.kdc_proxy_roots.clone();
         if let Some(path) = &self.krb5_conf {
             let configuration = Arc::new(files::read_krb5_conf(path)?);
             options = InitiatorOptions::from_krb5_conf(&configuration);
+            if let Some(limit) = configuration.udp_preference_limit() {
+                client = client.with_udp(limit);
+            }
+            let realm = configuration.default_realm().unwrap_or_default();
+            let mut anchors = configuration.http_anchors(realm);
+            roots = roots.or_else(|| {
+                anchors
+                    .find_map(|file| file.strip_prefix("FILE:"))
+                    .map(Into::into)
+            });
+            drop(anchors);
+            #[cfg(feature = "dns")]
+            let in_dns = configuration.dns_lookup_kdc();
             client = client.with_locator(configuration);
+            #[cfg(feature = "dns")]
+            if in_dns {
+                client = client.with_locator(Arc::new(DnsLocator::default()));
+            }
         }
-        if let Some(path) = &self.kdc_proxy_roots {
+        if roots.is_none() && self.kdc_proxy.is_some() {
+            roots = Some(system_roots()?);
+        }
+        if let Some(path) = &roots {
             let pem = fs::read(path);
             let pem = pem.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
             client = with_proxy_roots(client, &pem)?;
@@ -57,6 +81,22 @@ impl KdcOptions {
         }
         Ok((Arc::new(client), options))
     }
+}
+
+/// Where the system keeps the certificates of the authorities that it trusts.
+fn system_roots() -> Result<PathBuf, &'static str> {
+    let own = env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let usual = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/cert.pem",
+    ];
+    own.into_iter()
+        .chain(usual.map(PathBuf::from))
+        .find(|path| path.is_file())
+        .ok_or(
+            "the system's certificates are in none of the usual places: give --kdc-proxy-roots PEM",
+        )
 }
 
 #[cfg(feature = "kdc-proxy")]

@@ -40,7 +40,8 @@ pub struct Complete {
     pub version: u32,
     /// The account that the client proved.
     pub account: AccountName,
-    /// What the account's domain says of it (Kerberos only).
+    /// What the account's domain says of it (Kerberos only). A client can get a ticket that says nothing: whoever decides by
+    /// groups, say, has to take `None` for a refusal.
     pub logon_info: Option<Box<LogonInfo>>,
     /// What the client delegated. It need not belong to the account: use it as the user's own claim.
     pub credentials: TsCredentials,

@@ -180,10 +180,6 @@ fn a_kdcs_refusal_is_told_and_ntlm_does_not_take_its_place() {
         ),
         (&["--kdc", &address, "--keytab", "/dev/null"], "/dev/null"),
         (&["--kdc", &address, "--ccache", &krb5_conf], &krb5_conf),
-        (
-            &["--kdc-proxy", "https://localhost/KdcProxy"],
-            "--kdc-proxy-roots",
-        ),
     ] {
         let run = realm.client("wrong", options);
         assert_eq!(run.status, 64, "{run:?}");
@@ -205,6 +201,16 @@ fn logs_on_through_a_kdc_proxy() {
     let options = ["--kdc-proxy", &*url, "--kdc-proxy-roots", &roots];
     if cfg!(feature = "kdc-proxy") {
         realm.delegates(&options);
+        // By the certificates that the system trusts, or is told to.
+        let mut command = example("client");
+        command
+            .args([&realm.server.address, "--user", ALICE, "--spn", SPN])
+            .args(["--allow-fresh", "TERMSRV/*", "--kdc-proxy", &*url])
+            .env("CREDSSP_PASSWORD", MitKdc::PASSWORD);
+        Run::of(command.env("SSL_CERT_FILE", &roots)).line(0);
+        realm.server.line();
+        let run = Run::of(command.env("SSL_CERT_FILE", "/does/not/exist"));
+        assert_ne!(run.status, 0, "{run:?}");
     } else {
         let run = realm.client(MitKdc::PASSWORD, &options);
         assert!(run.stderr.contains("--features kdc-proxy"), "{run:?}");

@@ -191,7 +191,14 @@ impl Logon {
 
     /// Gives the server a ticket-granting ticket of its own, for user-to-user.
     pub fn serve_user_to_user(&mut self, server: ClientName, secret: ClientSecret) {
-        let ticket = log_on(&*self.kdc, server, secret, &Environment::default()).unwrap();
+        let ticket = log_on(
+            &*self.kdc,
+            server,
+            secret,
+            &self.initiator,
+            &Environment::default(),
+        )
+        .unwrap();
         let tgt = Arc::new(ServiceTgt::new());
         tgt.set(ticket);
         // No key but that ticket's.

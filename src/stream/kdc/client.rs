@@ -15,8 +15,8 @@ const MAX_PINS: usize = 64;
 
 /// Asks the KDCs of realms, one after the other until one answers. Time and memory are bounded.
 ///
-/// It goes on to the next one where a KDC cannot be reached, does not answer in time, answers with what is no reply, or says that
-/// it is out of service (KDC_ERR_SVC_UNAVAILABLE); any other answer is the answer. The KDC that gave it is the first to be asked
+/// It goes on to the next one where a KDC cannot be reached, does not answer in time, answers in another framing or at too great
+/// length, or says that it is out of service (KDC_ERR_SVC_UNAVAILABLE); any other answer is the answer. The KDC that gave it is the first to be asked
 /// the next time, for the others may not know yet what it has learnt.
 ///
 /// An address that leaves the choice is asked over TCP, for tickets of Active Directory seldom fit a datagram;

@@ -3,14 +3,16 @@ use crate::error::{Error, KdcError};
 #[cfg(feature = "tokio")]
 use crate::kdc::AsyncKdcTransport;
 use crate::kdc::KdcTransport;
-use crate::kerberos::crypto::EncryptionType;
-use crate::kerberos::initiator::{AsExchange, AsStep, ClientName, ClientSecret, IssuedTicket};
+use crate::kerberos::initiator::{
+    AsExchange, AsStep, ClientName, ClientSecret, InitiatorOptions, IssuedTicket,
+};
 
 /// Logs on at a KDC, for a ticket-granting ticket: a server's own, for
 /// [`ServiceTgt`](crate::kerberos::acceptor::ServiceTgt), or a client's, for a
 /// [`CredentialCache`](crate::kerberos::ccache::CredentialCache).
 ///
-/// A handshake with a password needs no such thing: it logs on by itself.
+/// Of `options`, the encryption types and `canonicalize` count. A handshake with a password needs no such thing: it logs on
+/// by itself.
 ///
 /// # Errors
 /// Where no KDC can be reached, or it refuses.
@@ -18,9 +20,10 @@ pub fn log_on(
     kdc: &dyn KdcTransport,
     client: ClientName,
     secret: ClientSecret,
+    options: &InitiatorOptions,
     environment: &Environment,
 ) -> Result<IssuedTicket, Error> {
-    let mut step = start(client, secret, environment)?;
+    let mut step = start(client, secret, options, environment)?;
     loop {
         step = match step {
             AsStep::NeedsKdc { request, next } => {
@@ -40,9 +43,10 @@ pub async fn log_on_async(
     kdc: &dyn AsyncKdcTransport,
     client: ClientName,
     secret: ClientSecret,
+    options: &InitiatorOptions,
     environment: &Environment,
 ) -> Result<IssuedTicket, Error> {
-    let mut step = start(client, secret, environment)?;
+    let mut step = start(client, secret, options, environment)?;
     loop {
         step = match step {
             AsStep::NeedsKdc { request, next } => {
@@ -56,14 +60,14 @@ pub async fn log_on_async(
 fn start(
     client: ClientName,
     secret: ClientSecret,
+    options: &InitiatorOptions,
     environment: &Environment,
 ) -> Result<AsStep, Error> {
-    let canonicalize = true;
     AsExchange::start(
         client,
         secret,
-        EncryptionType::DEFAULT,
-        canonicalize,
+        &options.encryption_types,
+        options.canonicalize,
         environment,
     )
 }
