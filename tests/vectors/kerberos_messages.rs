@@ -1,8 +1,9 @@
 //! Kerberos: recorded exchanges with a KDC, opened by the password and the service's key.
 
 use credssp::kerberos::asn1::{
-    ApReq, Authenticator, ChecksumValue, EncKdcRepPart, EncTicketPart, EncryptedData,
-    EtypeInfo2Entry, KdcRep, KdcReq, KrbError, MessageType, MethodData, PaData, PaEncTsEnc,
+    ApRep, ApReq, Authenticator, ChecksumValue, EncKdcRepPart, EncTicketPart, EncryptedData,
+    EtypeInfo2Entry, InitialToken, KdcRep, KdcReq, KrbError, MessageType, MethodData, PaData,
+    PaEncTsEnc, TokenId,
 };
 use credssp::kerberos::crypto::{EncryptionKey, EncryptionType, KeyUsage};
 use serde_json::Value;
@@ -38,6 +39,58 @@ pub(super) fn logons(value: &Value, report: &mut Report) {
             let logged_on = client.session.is_some();
             assert_eq!(logged_on, client.password != "wrong");
         });
+    }
+}
+
+/// A message without the exchange around it: what is decoded says the same when it is encoded. Where it lacks the
+/// APPLICATION tag around it, its `msg-type` tells which that was.
+pub(super) fn alone(octets: &[u8]) {
+    let tagged = match octets.first() {
+        Some(0x30) => {
+            // pvno 5, then the msg-type.
+            let number = octets
+                .windows(9)
+                .find_map(|window| match window {
+                    [3, 2, 1, 5, _, 3, 2, 1, number] => Some(*number),
+                    _ => None,
+                })
+                .expect("a msg-type");
+            let length = u16::try_from(octets.len()).unwrap().to_be_bytes();
+            let header: &[u8] = match length {
+                [0, short] => &[0x60 | number, 0x81, short],
+                [high, low] => &[0x60 | number, 0x82, high, low],
+            };
+            [header, octets].concat()
+        }
+        _ => octets.to_vec(),
+    };
+    match tagged.first() {
+        Some(0x60) => {
+            let token = InitialToken::decode(&tagged).unwrap();
+            let encoded = match token.id {
+                TokenId::ApReq => ApReq::decode(token.message).unwrap().encode(),
+                TokenId::ApRep => ApRep::decode(token.message).unwrap().encode(),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(encoded.unwrap(), token.message);
+        }
+        Some(0x6a | 0x6c) => {
+            let (_, request) = KdcReq::decode(&tagged).unwrap();
+            assert_eq!(request.encode().unwrap(), tagged);
+        }
+        Some(tag @ (0x6b | 0x6d)) => {
+            let kind = match tag {
+                0x6b => MessageType::As,
+                _ => MessageType::Tgs,
+            };
+            let reply = KdcRep::decode(kind, &tagged).unwrap();
+            assert_eq!(reply.encode().unwrap(), tagged);
+        }
+        Some(0x7e) => {
+            let error = KrbError::decode(&tagged).unwrap();
+            assert_eq!(error.encode().unwrap(), tagged);
+        }
+        other => panic!("{other:?}"),
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn files(section: &Value, report: &mut Report) {
         let name = path.rsplit('/').next().unwrap_or_default();
         let message = bytes(file, "hex");
         if name.starts_with("krb_") || name.starts_with("initial_context_token_krb_") {
-            report.not_yet("Kerberos messages", 1);
+            kerberos_message(name, &message, report);
         } else if name.starts_with("tls") {
             report.not_yet("TLS flights", 1);
         } else {
@@ -38,6 +38,18 @@ pub(super) fn files(section: &Value, report: &mut Report) {
     }
 }
 
+#[cfg(feature = "kerberos")]
+fn kerberos_message(name: &str, message: &[u8], report: &mut Report) {
+    report.check("Kerberos messages", name, || {
+        super::kerberos_messages::alone(message);
+    });
+}
+
+#[cfg(not(feature = "kerberos"))]
+fn kerberos_message(_: &str, _: &[u8], report: &mut Report) {
+    report.not_yet("Kerberos messages", 1);
+}
+
 /// Recorded exchanges of tokens.
 pub(super) fn scenarios(section: &Value, report: &mut Report) {
     const SECTION: &str = "docs_scenarios";
@@ -54,7 +66,7 @@ pub(super) fn scenarios(section: &Value, report: &mut Report) {
         for (token, message) in tokens.iter().zip(&messages) {
             let kind = text(token, "type");
             if kind.starts_with("KRB-") || kind.starts_with("AS-") || kind.starts_with("TGS-") {
-                report.not_yet("Kerberos messages", 1);
+                kerberos_message(file, message, report);
             } else if kind.ends_with("_MESSAGE (1)")
                 || kind.ends_with("_MESSAGE (2)")
                 || kind.ends_with("_MESSAGE (3)")
