@@ -14,7 +14,8 @@
 //! Around the engine: [`credentials`] and [`account`] are what a client and a server know of a user, [`policy`] and
 //! [`proof`] decide who receives credentials, [`error`] says what went wrong, whose fault it is and what to do.
 //! Below it: [`ts_request`] is the one message of the protocol; [`spnego`], `kerberos` and `ntlm` are mechanisms behind
-//! the traits of [`gss`], among which a mechanism of one's own can stand.
+//! the traits of [`gss`], among which a mechanism of one's own can stand. Beside it: [`rdp`] is what Remote Desktop
+//! says before TLS and behind CredSSP, without I/O.
 //!
 //! # Rules
 //! - *Send what the output holds, then read, after an error too*: it may hold what the peer is told of the error.
@@ -51,6 +52,7 @@ pub mod name;
 pub mod ntlm;
 pub mod policy;
 pub mod proof;
+pub mod rdp;
 pub mod secret;
 pub mod server;
 pub mod spnego;

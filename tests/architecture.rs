@@ -20,6 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["defaults"],
     &["client", "server"],
     &["tls"],
+    &["rdp"],
     &["stream"],
 ];
 

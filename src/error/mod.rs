@@ -14,6 +14,7 @@ mod kdc;
 mod nt_status;
 mod peer;
 mod progress;
+mod rdp;
 mod tls;
 
 pub use invalid_message::{InvalidMessage, InvalidMessageKind};
@@ -21,6 +22,7 @@ pub use kdc::{KdcError, TicketRefusal};
 pub use nt_status::NtStatus;
 pub use peer::{PeerIncompatible, PeerMisbehaved};
 pub use progress::{HandshakeError, Progress, Step};
+pub use rdp::NegotiationFailure;
 pub use tls::TlsError;
 
 /// Why a handshake, or the protection of a message, failed.
@@ -53,6 +55,16 @@ pub enum Error {
     /// The peer reported a failure in `TSRequest.errorCode` (MS-CSSP, section 2.2.1).
     #[error("the peer refused the logon: {0}")]
     Rejected(NtStatus),
+
+    /// A server of Remote Desktop refused the connection in RDP_NEG_FAILURE (MS-RDPBCGR, section 2.2.1.2.2).
+    #[error("the server refused the connection: {0}")]
+    ConnectionRefused(NegotiationFailure),
+
+    /// A server of Remote Desktop took the logon, but not the user: AUTHZ_ACCESS_DENIED (MS-RDPBCGR, section 2.2.10.2).
+    #[error(
+        "the server denies access: the user proved itself, but may not log on there by Remote Desktop"
+    )]
+    EarlyAuthorizationDenied,
 
     /// A proof did not verify.
     #[error("{mechanism} authentication failed: {reason}")]
@@ -122,6 +134,8 @@ impl Error {
             Self::InvalidMessage(_) | Self::PeerMisbehaved(_) => Some(NtStatus::INVALID_PARAMETER),
             Self::Other(_) | Self::GetRandomFailed(_) => Some(NtStatus::NO_LOGON_SERVERS),
             Self::Rejected(_)
+            | Self::ConnectionRefused(_)
+            | Self::EarlyAuthorizationDenied
             | Self::Kdc(_)
             | Self::TicketRefused(_)
             | Self::DelegationDenied(_)
@@ -167,6 +181,8 @@ impl Error {
             Self::PeerMisbehaved(_) => "PeerMisbehaved",
             Self::PeerIncompatible(_) => "PeerIncompatible",
             Self::Rejected(_) => "Rejected",
+            Self::ConnectionRefused(_) => "ConnectionRefused",
+            Self::EarlyAuthorizationDenied => "EarlyAuthorizationDenied",
             Self::Kdc(_) => "Kdc",
             Self::TicketRefused(_) => "TicketRefused",
             Self::AuthenticationFailed { .. } => "AuthenticationFailed",

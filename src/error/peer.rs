@@ -40,6 +40,9 @@ pub enum PeerMisbehaved {
     /// A mechanism was selected that was not offered.
     #[error("it selected a mechanism that was not offered")]
     SelectedUnofferedMechanism,
+    /// A security protocol of Remote Desktop was selected that was not requested (MS-RDPBCGR, section 2.2.1.2.1).
+    #[error("it selected a security protocol that was not requested")]
+    SelectedUnrequestedProtocol,
     /// The negotiation takes more rounds than any real one.
     #[error("the negotiation takes too many rounds")]
     TooManyRounds,
@@ -92,4 +95,17 @@ pub enum PeerIncompatible {
     /// An anonymous logon.
     #[error("it logs on as anonymous, who has no credentials to delegate")]
     Anonymous,
+    /// The other end of a connection of Remote Desktop does without CredSSP.
+    #[error("it does not use CredSSP here: switch Network Level Authentication on there")]
+    NoCredSsp,
+    /// The server lacks RESTRICTED_ADMIN_MODE_SUPPORTED (MS-RDPBCGR, section 2.2.1.2.1).
+    #[error(
+        "it does not support Restricted Admin mode, and would have to be given the password instead: allow the mode there"
+    )]
+    NoRestrictedAdmin,
+    /// The server lacks REDIRECTED_AUTHENTICATION_MODE_SUPPORTED (MS-RDPBCGR, section 2.2.1.2.1).
+    #[error(
+        "it does not support Remote Credential Guard, and would have to be given the credentials instead: allow it there"
+    )]
+    NoRedirectedAuthentication,
 }
