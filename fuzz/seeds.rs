@@ -11,7 +11,7 @@ use credssp::kerberos::ccache::CredentialCache;
 use credssp::kerberos::krb5_conf::Krb5Conf;
 use credssp::spnego::{NegotiationToken, TokenKind};
 use credssp::ts_request::TsRequest;
-use credssp_fuzz::{ap_req, kdc_reply, live, pac, per_message};
+use credssp_fuzz::{ap_req, kdc_reply, live, pac, per_message, rdp_negotiation};
 use serde_json::Value;
 
 /// The folder of a target, and names of files with their contents.
@@ -41,6 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, contents) in ap_req::seeds() {
         assert!(ap_req::run(&contents), "ap_req refuses {name}");
         seeds.insert(("ap_req", name.into()), contents);
+    }
+    for (name, contents) in rdp_negotiation::seeds() {
+        seeds.insert(("rdp_negotiation", name.into()), contents);
     }
     let recorded = read(&root.join("../tests/vectors/samba-pac.json"))?;
     for (name, contents) in pac::seeds(&unhex(&recorded["kerberos_pacs"][0]["pac"])) {
@@ -94,6 +97,7 @@ fn published(vectors: &Value, seeds: &mut Seeds) {
         ("tsrequest", "ts_request"),
         ("tscredentials", "ts_credentials"),
         ("spnego", "spnego_tokens"),
+        ("x224", "rdp_negotiation"),
     ] {
         for entry in vectors[section].as_array().expect("entries") {
             let name = file_name(entry["id"].as_str().expect("an id"));

@@ -103,7 +103,7 @@ fn no_truncated_message_is_read() {
     for whole in [full_request(), confirm] {
         for length in 0..whole.len() {
             let cut = &whole[..length];
-            assert!(matches!(rdp::frame_length(cut), Ok(None | Some(_))));
+            assert!(rdp::frame_length(cut).is_ok(), "{length}");
             assert!(ConnectionRequest::decode(cut).is_err(), "{length}");
             assert!(ConnectionConfirm::decode(cut).is_err(), "{length}");
         }
