@@ -152,6 +152,26 @@ fn rejects_headers_that_contradict_each_other() {
     }
 }
 
+/// What stands behind the frame is not its body, even if it would do as one.
+#[test]
+fn rejects_a_negotiation_behind_its_frame() {
+    for (code, body) in [
+        (0xe0, [1, 0, 8, 0, 2, 0, 0, 0]),
+        (0xd0, [2, 0, 8, 0, 2, 0, 0, 0]),
+    ] {
+        let message = [framed(code, &[]), body.to_vec()].concat();
+        let request = ConnectionRequest::decode(&message).map(|_| ());
+        let confirm = ConnectionConfirm::decode(&message).map(|_| ());
+        for result in [request, confirm] {
+            let error = result.unwrap_err();
+            assert_eq!(
+                (error.offset, error.kind),
+                (11, InvalidMessageKind::TrailingData)
+            );
+        }
+    }
+}
+
 #[test]
 fn rejects_structures_that_break_their_rules() {
     const NEG_REQ: [u8; 8] = [1, 0, 8, 0, 3, 0, 0, 0];
