@@ -1,4 +1,4 @@
-//! Little-endian structures, as MS-NLMP has them: read in order, every length checked against what is there.
+//! Little-endian structures, as MS-NLMP and MS-RDPBCGR have them: read in order, every length checked against what is there.
 
 use crate::error::{InvalidMessage, InvalidMessageKind};
 
@@ -24,6 +24,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The present position, in octets from the start of the message.
+    #[cfg(any(feature = "kerberos", feature = "ntlm", feature = "sspi", test))]
     pub(crate) fn offset(&self) -> usize {
         self.offset
     }
