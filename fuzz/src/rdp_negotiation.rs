@@ -93,7 +93,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         (
             "failure",
             confirm(ConnectionConfirm::Failure(
-                NegotiationFailure::SSL_REQUIRED_BY_SERVER,
+                NegotiationFailure::HYBRID_REQUIRED_BY_SERVER,
             )),
         ),
     ]
