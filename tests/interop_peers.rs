@@ -7,10 +7,11 @@ mod peer;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use peer::{
-    GssError, GssMechanism, GssPeer, GssRole, KdcProxy, Krb5User, MitKdc, Peer, PyspnegoClient,
-    PyspnegoServer, SambaAd,
+    FreerdpShadow, GssError, GssMechanism, GssPeer, GssRole, KdcProxy, Krb5User, MitKdc, Peer,
+    PyspnegoClient, PyspnegoServer, SambaAd, Xfreerdp,
 };
 use serde_json::{Value, json};
 
@@ -415,6 +416,49 @@ fn samba_ad_logs_on_and_issues_tickets() {
         .unwrap();
 }
 
+#[test]
+fn xfreerdp_logs_on_to_freerdp_shadow_with_every_certificate() {
+    if !peer::available(Peer::Freerdp) {
+        return;
+    }
+    for (options, key) in [
+        (&[][..], "2048 bit"),
+        (&["--certificate", "rsa-4096"], "4096 bit"),
+        (&["--certificate", "p-256"], "256 bit"),
+    ] {
+        let server = FreerdpShadow::start_with(options);
+        let end = xfreerdp_as_alice(&server, FreerdpShadow::PASSWORD);
+        assert_eq!(end.code, Xfreerdp::SUCCESS, "{key}: {}", end.stderr);
+        let shown = Command::new("openssl")
+            .args(["x509", "-noout", "-text", "-in"])
+            .arg(server.certificate())
+            .output()
+            .unwrap();
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        assert!(shown.contains(&format!("Public-Key: ({key})")), "{shown}");
+    }
+}
+
+#[test]
+fn freerdp_shadow_closes_after_a_wrong_password() {
+    if !peer::available(Peer::Freerdp) {
+        return;
+    }
+    let server = FreerdpShadow::start();
+    let end = xfreerdp_as_alice(&server, "another");
+    assert_eq!(end.code, Xfreerdp::CLOSED, "{}", end.stderr);
+    // For others it is there as before, all at once.
+    thread::scope(|scope| {
+        let logons: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| xfreerdp_as_alice(&server, FreerdpShadow::PASSWORD)))
+            .collect();
+        for logon in logons {
+            let end = logon.join().unwrap();
+            assert_eq!(end.code, Xfreerdp::SUCCESS, "{}", end.stderr);
+        }
+    });
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_peer_ends_with_its_owner() {
@@ -432,6 +476,11 @@ fn exchange(server_options: &[&str], client_options: &[&str]) -> (Value, Value) 
     let mut server = PyspnegoServer::start(&[&["--account", ACCOUNT], server_options].concat());
     let mut client = PyspnegoClient::connect(server.address(), client_options);
     (server.outcome(), client.outcome())
+}
+
+fn xfreerdp_as_alice(server: &FreerdpShadow, password: &str) -> Xfreerdp {
+    let (user, domain) = (FreerdpShadow::USER, FreerdpShadow::DOMAIN);
+    Xfreerdp::log_on(server.address(), user, domain, password, &[])
 }
 
 fn gss_initiator(mechanism: GssMechanism, password: &str, bindings: &str) -> GssPeer {

@@ -22,6 +22,7 @@
     clippy::unwrap_used
 )]
 
+mod freerdp;
 mod gss;
 mod kdc;
 mod kdc_proxy;
@@ -37,6 +38,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 
+pub use freerdp::{FreerdpShadow, Xfreerdp};
 pub use gss::{GssError, GssMechanism, GssPeer, GssRole, GssStep, GssUnwrapped};
 pub use kdc::MitKdc;
 pub use kdc_proxy::KdcProxy;
@@ -63,6 +65,8 @@ pub enum Peer {
     KdcProxy,
     /// Samba as a domain controller; it needs root.
     SambaAd,
+    /// FreeRDP's shadow server and X11 client, with the tools that they need here.
+    Freerdp,
 }
 
 impl Peer {
@@ -71,7 +75,7 @@ impl Peer {
         match self {
             Self::Pyspnego | Self::KdcProxy => Self::folder().join("venv/bin/python"),
             Self::Gss => PathBuf::from("/usr/bin/python3"),
-            Self::MitKdc | Self::SambaAd => panic!("it is no Python program"),
+            Self::MitKdc | Self::SambaAd | Self::Freerdp => panic!("it is no Python program"),
         }
     }
 
@@ -97,6 +101,7 @@ impl Peer {
             Self::MitKdc => "krb5-kdc with krb5-user and faketime",
             Self::KdcProxy => "kdcproxy",
             Self::SambaAd => "samba-ad-dc, which runs as root only,",
+            Self::Freerdp => "freerdp2-shadow-x11 with freerdp2-x11, winpr-utils and xvfb",
         }
     }
 
@@ -111,6 +116,13 @@ impl Peer {
             "/usr/bin/kinit",
             "/usr/bin/faketime",
         ];
+        const FREERDP: [&str; 5] = [
+            "/usr/bin/freerdp-shadow-cli",
+            "/usr/bin/xfreerdp",
+            "/usr/bin/winpr-hash",
+            "/usr/bin/Xvfb",
+            "/usr/bin/openssl",
+        ];
         match self {
             Self::Pyspnego => *PYSPNEGO
                 .get_or_init(|| self.imports("import gssapi, kdcproxy, krb5, spnego")),
@@ -118,6 +130,7 @@ impl Peer {
                 self.imports("import gssapi; assert '1.3.6.1.4.1.311.2.2.10' in [m.dotted_form for m in gssapi.raw.indicate_mechs()]")
             }),
             Self::MitKdc => MIT.iter().all(|tool| Path::new(tool).exists()),
+            Self::Freerdp => FREERDP.iter().all(|tool| Path::new(tool).exists()),
             Self::KdcProxy => Self::Pyspnego.installed(),
             Self::SambaAd => *SAMBA.get_or_init(|| {
                 let domain = Self::folder().join("samba_ad/made-by");
