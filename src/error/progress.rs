@@ -60,6 +60,8 @@ pub struct Progress {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Step {
+    /// The negotiation of Remote Desktop's security protocol, before TLS.
+    SecurityProtocol,
     /// The TLS handshake.
     #[default]
     Tls,
@@ -69,15 +71,19 @@ pub enum Step {
     PublicKey,
     /// The exchange of `authInfo`.
     Credentials,
+    /// Remote Desktop's Early User Authorization Result, behind CredSSP.
+    EarlyAuthorization,
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::SecurityProtocol => "security protocol negotiation",
             Self::Tls => "TLS handshake",
             Self::Negotiation => "negotiation",
             Self::PublicKey => "public key exchange",
             Self::Credentials => "credential exchange",
+            Self::EarlyAuthorization => "early user authorization",
         })
     }
 }

@@ -6,9 +6,15 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use super::Error;
+use crate::credentials::{Credentials, TsPasswordCreds};
 use crate::error::{HandshakeError, Progress, Step};
 use crate::kdc::{KdcReply, KdcRequest, KdcUnreachable};
+use crate::name::AccountName;
+use crate::rdp::{self, RequestFlags};
 use crate::{client, server};
+
+/// TPKT's header, which tells how long a message is (RFC 1006, section 6).
+const TPKT_HEADER_LEN: usize = 4;
 
 /// What was read from the stream and is not processed yet.
 ///
@@ -78,9 +84,36 @@ pub(super) fn note_server(handshake: &server::Handshake, progress: &mut Progress
     }
 }
 
+/// Where a connection of Remote Desktop starts.
+pub(super) fn rdp_progress(account: Option<AccountName>) -> Progress {
+    Progress {
+        step: Step::SecurityProtocol,
+        account,
+        ..Progress::default()
+    }
+}
+
+/// How many octets the message of Remote Desktop's negotiation at the front of `input` still lacks, as far as can be told:
+/// those behind it are TLS's, and are to stay in the connection.
+pub(super) fn rdp_missing(input: &[u8]) -> Result<usize, crate::Error> {
+    let length = rdp::frame_length(input)?.unwrap_or(TPKT_HEADER_LEN);
+    Ok(length.saturating_sub(input.len()))
+}
+
+/// What a client delegates in the modes that it requests.
+pub(super) fn rdp_credentials(credentials: Credentials, flags: RequestFlags) -> Credentials {
+    if flags.contains(RequestFlags::RESTRICTED_ADMIN) {
+        // MS-CSSP, section 2.2.1.2.1: in Restricted Admin mode, all three texts are empty.
+        credentials.delegating(TsPasswordCreds::new("", "", "").into())
+    } else {
+        credentials
+    }
+}
+
 /// An error whose progress may still have to be added.
 pub(super) enum Failure {
     Io(io::Error),
+    Local(crate::Error),
     Protocol(HandshakeError),
 }
 
@@ -88,6 +121,7 @@ impl Failure {
     pub(super) fn into_error(self, timeout: Option<Duration>, progress: &Progress) -> Error {
         match self {
             Self::Io(error) => Error::from_io(error, timeout, progress),
+            Self::Local(error) => HandshakeError::new(error, progress.clone()).into(),
             Self::Protocol(error) => error.into(),
         }
     }
@@ -96,6 +130,12 @@ impl Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+impl From<crate::Error> for Failure {
+    fn from(error: crate::Error) -> Self {
+        Self::Local(error)
     }
 }
 

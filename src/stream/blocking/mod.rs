@@ -38,6 +38,7 @@ use crate::name::ServicePrincipalName;
 use crate::server::{self, Server};
 use crate::tls::{Acceptor, Connector};
 
+mod rdp;
 mod transport;
 
 pub(in crate::stream) use transport::Timed;
@@ -61,31 +62,41 @@ impl Connector {
             account: Some(credentials.account().clone()),
             ..Progress::default()
         };
-        let fail =
-            |error: crate::Error, progress: &Progress| HandshakeError::new(error, progress.clone());
-        self.check_policy(&target)
-            .map_err(|error| fail(error, &progress))?;
-        let connection = Self::server_name(&target)
-            .and_then(|name| Ok(ClientConnection::new(self.tls(), name)?))
-            .map_err(|error| fail(error, &progress))?;
+        let connect = || {
+            let connection = self.connection(&target)?;
+            let io = Timed::new(io, self.timeout())?;
+            let (stream, complete) =
+                self.delegate(connection, io, target, credentials, &mut progress)?;
+            Ok((untimed(stream)?, complete))
+        };
+        connect().map_err(|failure: Failure| failure.into_error(Some(self.timeout()), &progress))
+    }
 
-        let io = Timed::new(io, self.timeout())
-            .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
+    /// TLS before its first message, if policy lets credentials go to `target`.
+    fn connection(&self, target: &ServicePrincipalName) -> Result<ClientConnection, crate::Error> {
+        self.check_policy(target)?;
+        let name = Self::server_name(target)?;
+        Ok(ClientConnection::new(self.tls(), name)?)
+    }
+
+    /// TLS and CredSSP.
+    fn delegate<IO: Transport>(
+        &self,
+        connection: ClientConnection,
+        io: Timed<IO>,
+        target: ServicePrincipalName,
+        credentials: Credentials,
+        progress: &mut Progress,
+    ) -> Result<(StreamOwned<ClientConnection, Timed<IO>>, client::Complete), Failure> {
         let kdcs = Kdcs {
             transport: self.kdc(),
             deadline: io.deadline(),
         };
         let mut stream = StreamOwned::new(connection, io);
-        handshake_tls(&mut stream)
-            .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
-        let client = self
-            .client(stream.conn.peer_certificates(), target, credentials)
-            .map_err(|error| fail(error, &progress))?;
-        let complete = drive_client(&mut stream, client, kdcs, &mut progress)
-            .inspect_err(|_| farewell(&mut stream))
-            .map_err(|failure| failure.into_error(Some(self.timeout()), &progress))?;
-        let stream = untimed(stream)
-            .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
+        handshake_tls(&mut stream)?;
+        let client = self.client(stream.conn.peer_certificates(), target, credentials)?;
+        let complete = drive_client(&mut stream, client, kdcs, progress)
+            .inspect_err(|_| farewell(&mut stream))?;
         Ok((stream, complete))
     }
 }
@@ -105,19 +116,26 @@ impl Acceptor {
         lookup: impl FnMut(&AccountRequest) -> Result<Option<Account>, OtherError>,
     ) -> Result<(StreamOwned<ServerConnection, IO>, server::Complete), Error> {
         let mut progress = Progress::default();
-        let connection = ServerConnection::new(self.tls())
-            .map_err(|error| HandshakeError::new(error, progress.clone()))?;
+        let accept = || {
+            let io = Timed::new(io, self.timeout())?;
+            let (stream, complete) = self.receive(io, lookup, &mut progress)?;
+            Ok((untimed(stream)?, complete))
+        };
+        accept().map_err(|failure: Failure| failure.into_error(Some(self.timeout()), &progress))
+    }
 
-        let io = Timed::new(io, self.timeout())
-            .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
+    /// TLS and CredSSP.
+    fn receive<IO: Transport>(
+        &self,
+        io: Timed<IO>,
+        lookup: impl FnMut(&AccountRequest) -> Result<Option<Account>, OtherError>,
+        progress: &mut Progress,
+    ) -> Result<(StreamOwned<ServerConnection, Timed<IO>>, server::Complete), Failure> {
+        let connection = ServerConnection::new(self.tls()).map_err(crate::Error::from)?;
         let mut stream = StreamOwned::new(connection, io);
-        handshake_tls(&mut stream)
-            .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
-        let complete = drive_server(&mut stream, self.server(), lookup, &mut progress)
-            .inspect_err(|_| farewell(&mut stream))
-            .map_err(|failure| failure.into_error(Some(self.timeout()), &progress))?;
-        let stream = untimed(stream)
-            .map_err(|error| Error::from_io(error, Some(self.timeout()), &progress))?;
+        handshake_tls(&mut stream)?;
+        let complete = drive_server(&mut stream, self.server(), lookup, progress)
+            .inspect_err(|_| farewell(&mut stream))?;
         Ok((stream, complete))
     }
 }

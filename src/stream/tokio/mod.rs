@@ -24,6 +24,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -38,6 +39,8 @@ use crate::kdc::AsyncKdcTransport;
 use crate::name::ServicePrincipalName;
 use crate::server::{self, Server};
 use crate::tls::{Acceptor, Connector};
+
+mod rdp;
 
 impl Connector {
     /// Opens TLS over `io`, authenticates to `target`, and delegates `credentials` to it.
@@ -60,23 +63,41 @@ impl Connector {
             account: Some(credentials.account().clone()),
             ..Progress::default()
         };
-        let name = self
-            .check_policy(&target)
-            .and_then(|()| Self::server_name(&target))
-            .map_err(|error| HandshakeError::new(error, progress.clone()))?;
         let connection = async {
-            let connecting = TlsConnector::from(self.tls()).connect(name, io);
-            let mut stream = connecting.await?;
-            let certificates = stream.get_ref().1.peer_certificates();
-            let client = self
-                .client(certificates, target, credentials)
-                .map_err(|error| HandshakeError::new(error, progress.clone()))?;
-            let kdc = self.async_kdc();
-            let result = drive_client(&mut stream, client, kdc, &mut progress).await;
-            farewell(stream, result).await
+            let name = self.permitted_name(&target)?;
+            self.delegate_async(name, io, target, credentials, &mut progress)
+                .await
         };
         let result = within(self.timeout(), connection).await;
         result.map_err(|failure| failure.into_error(Some(self.timeout()), &progress))
+    }
+
+    /// The name to ask for in TLS, if policy lets credentials go to `target`.
+    fn permitted_name(
+        &self,
+        target: &ServicePrincipalName,
+    ) -> Result<ServerName<'static>, crate::Error> {
+        self.check_policy(target)?;
+        Self::server_name(target)
+    }
+
+    /// TLS and CredSSP.
+    async fn delegate_async<IO>(
+        &self,
+        name: ServerName<'static>,
+        io: IO,
+        target: ServicePrincipalName,
+        credentials: Credentials,
+        progress: &mut Progress,
+    ) -> Result<(tokio_rustls::client::TlsStream<IO>, client::Complete), Failure>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut stream = TlsConnector::from(self.tls()).connect(name, io).await?;
+        let certificates = stream.get_ref().1.peer_certificates();
+        let client = self.client(certificates, target, credentials)?;
+        let result = drive_client(&mut stream, client, self.async_kdc(), progress).await;
+        farewell(stream, result).await
     }
 }
 
@@ -99,13 +120,25 @@ impl Acceptor {
         F: Future<Output = Result<Option<Account>, OtherError>>,
     {
         let mut progress = Progress::default();
-        let connection = async {
-            let mut stream = TlsAcceptor::from(self.tls()).accept(io).await?;
-            let result = drive_server(&mut stream, self.server(), lookup, &mut progress).await;
-            farewell(stream, result).await
-        };
+        let connection = self.receive_async(io, lookup, &mut progress);
         let result = within(self.timeout(), connection).await;
         result.map_err(|failure| failure.into_error(Some(self.timeout()), &progress))
+    }
+
+    /// TLS and CredSSP.
+    async fn receive_async<IO, F>(
+        &self,
+        io: IO,
+        lookup: impl FnMut(AccountRequest) -> F,
+        progress: &mut Progress,
+    ) -> Result<(tokio_rustls::server::TlsStream<IO>, server::Complete), Failure>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+        F: Future<Output = Result<Option<Account>, OtherError>>,
+    {
+        let mut stream = TlsAcceptor::from(self.tls()).accept(io).await?;
+        let result = drive_server(&mut stream, self.server(), lookup, progress).await;
+        farewell(stream, result).await
     }
 }
 
