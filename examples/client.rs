@@ -4,7 +4,8 @@
 //! - 0: delegated. CredSSP has no answer to the credentials, so this means that they were sent, that the server did not
 //!   refuse them within two seconds (by `errorCode` or a TLS alert), and no more; a server that merely closes the
 //!   connection is as a rule one that has what it wanted.
-//! - 1: the server refused us: by `errorCode`, by a TLS alert, or by hanging up on our proof; or the KDC did.
+//! - 1: the server refused us: by `errorCode`, by a TLS alert, by hanging up on our proof, or in Remote Desktop's
+//!   negotiation or authorization; or the KDC did.
 //! - 2: we refused: policy, version, key binding, certificate, a malformed message or one that has no place there.
 //! - 3: the connection failed, or no KDC could be reached.
 //! - 64: the command line is wrong.
@@ -27,6 +28,8 @@ use credssp::kerberos::Kerberos;
 use credssp::kerberos::initiator::ClientName;
 use credssp::policy::SpnPattern;
 use credssp::proof::ServerProof;
+use credssp::rdp::RequestFlags;
+use credssp::rdp::client::NegotiationConfig;
 use credssp::stream::files;
 use credssp::stream::kdc::KdcClient;
 use credssp::tls::{Connector, Trust};
@@ -44,7 +47,7 @@ mod kerberos;
 #[path = "shared/usage.rs"]
 mod usage;
 
-use command_line::{Protocol, TRANSPORT, print_json, tls_name};
+use command_line::{Protocol, TRANSPORT, print_json, protocol_name, tls_name};
 use kerberos::KdcOptions;
 use usage::USAGE;
 
@@ -73,6 +76,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
     CREDSSP_PASSWORD='correct horse' client 127.0.0.1:5000 --user alice --pin 55:7C:...:0A --allow-fresh 'TERMSRV/*'
   By Kerberos, which proves the server by itself, or by NTLM where no KDC helps and policy allows it:
     client host.example.com:5000 --user alice@EXAMPLE.COM --password-file pw.txt --kdc dc.example.com --allow-fresh 'TERMSRV/*.example.com'
+  To a Remote Desktop server, up to the end of Network Level Authentication; with nothing delegated, where it allows that:
+    client host.example.com:3389 --rdp --user 'CORP\alice' --password-file pw.txt --allow-fresh-ntlm-only TERMSRV/host.example.com
+    client host.example.com:3389 --rdp --restricted-admin --user 'CORP\alice' --password-file pw.txt --allow-fresh-ntlm-only TERMSRV/host.example.com
   By Kerberos alone, with the tickets that kinit has left:
     client host.example.com:5000 --user alice@EXAMPLE.COM --password-file pw.txt --mechanism kerberos --krb5-conf /etc/krb5.conf --ccache /tmp/krb5cc_1000 --allow-fresh 'TERMSRV/*.example.com'
 
@@ -125,8 +131,25 @@ struct Options {
     /// Ask the server for its own ticket first, as Windows' Remote Desktop client does
     #[arg(long)]
     user_to_user: bool,
+    /// Negotiate as Remote Desktop clients do before TLS, await where the server offers it whether the user may log on, and
+    /// end there
+    #[arg(long)]
+    rdp: bool,
+    /// Delegate empty credentials, to a Remote Desktop server that supports Restricted Admin mode; to another one nothing
+    #[arg(long, requires = "rdp")]
+    restricted_admin: bool,
     #[command(flatten)]
     protocol: Protocol,
+}
+
+impl Options {
+    fn negotiation(&self) -> Option<NegotiationConfig<'static>> {
+        let mut config = NegotiationConfig::default();
+        if self.restricted_admin {
+            config.flags = RequestFlags::RESTRICTED_ADMIN;
+        }
+        self.rdp.then_some(config)
+    }
 }
 
 fn main() -> ExitCode {
@@ -142,7 +165,7 @@ fn main() -> ExitCode {
             return USAGE.into();
         }
     };
-    let (line, status) = match delegate(&options.server, &connector, target, credentials) {
+    let (line, status) = match delegate(&options, &connector, target, credentials) {
         Ok(line) => (line, 0),
         Err(error) => {
             eprintln!("client: {error}");
@@ -266,15 +289,25 @@ fn pin(text: &str) -> Result<[u8; 32], String> {
 }
 
 fn delegate(
-    server: &str,
+    options: &Options,
     connector: &Connector,
     target: ServicePrincipalName,
     credentials: Credentials,
 ) -> Result<Value, Failure> {
     let account = credentials.account().to_string();
     let spn = target.to_string();
-    let tcp = connect(server).map_err(Failure::Connect)?;
-    let (mut stream, complete) = connector.connect(tcp, target, credentials)?;
+    let tcp = connect(&options.server).map_err(Failure::Connect)?;
+    let (mut stream, complete, selected) = match options.negotiation() {
+        None => {
+            let (stream, complete) = connector.connect(tcp, target, credentials)?;
+            (stream, complete, None)
+        }
+        Some(negotiation) => {
+            let (stream, complete, selected) =
+                connector.connect_rdp(tcp, target, credentials, &negotiation)?;
+            (stream, complete, Some(selected))
+        }
+    };
     last_words(&mut stream, &complete)?;
     let mut line = json!({
         "ok": true,
@@ -295,6 +328,9 @@ fn delegate(
             complete.mechanism
         );
         line.insert("fallback".into(), reason.to_string().into());
+    }
+    if let (Value::Object(line), Some(selected)) = (&mut line, selected) {
+        line.insert("selected".into(), protocol_name(selected.protocol).into());
     }
     Ok(line)
 }
@@ -393,7 +429,10 @@ impl Failure {
     fn exit_status(&self) -> u8 {
         match self {
             Self::Handshake(stream::Error::Protocol(error)) => match &error.error {
-                credssp::Error::Rejected(_) | credssp::Error::TicketRefused(_) => REFUSED_BY_PEER,
+                credssp::Error::ConnectionRefused(_)
+                | credssp::Error::EarlyAuthorizationDenied
+                | credssp::Error::Rejected(_)
+                | credssp::Error::TicketRefused(_) => REFUSED_BY_PEER,
                 credssp::Error::Kdc(KdcError::Unreachable(_)) => TRANSPORT,
                 // What we find wrong with a KDC's answer, or do not have for it.
                 credssp::Error::Kdc(

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use credssp::account::AccountRequest;
+use credssp::rdp::server::NegotiationConfig;
+use credssp::rdp::{EarlyUserAuthorization, ResponseFlags};
 use credssp::tls::{Acceptor, Identity};
 use credssp::{AccountName, ServerConfig, stream};
 use serde_json::{Value, json};
@@ -37,7 +39,7 @@ mod service;
 #[path = "shared/usage.rs"]
 mod usage;
 
-use command_line::{Protocol, TRANSPORT, print_json, tls_name};
+use command_line::{Protocol, TRANSPORT, print_json, protocol_name, tls_name};
 use directory::Directory;
 use kerberos::KdcOptions;
 use service::ServiceKeys;
@@ -65,6 +67,8 @@ const HANG_UP: Duration = Duration::from_secs(1);
   service's account on at:
     server --listen 0.0.0.0:5000 --keytab service.keytab --mechanism kerberos
     server --listen 0.0.0.0:5000 --keytab service.keytab --kdc dc.example.com --service svc-rdp@EXAMPLE.COM
+  For Remote Desktop clients, of whom none may log on; nothing of Remote Desktop follows:
+    server --listen 0.0.0.0:3389 --rdp --hybrid-ex --deny --account 'alice:correct horse'
 
 RUST_LOG=debug logs each message's size and fields to stderr.
 Passwords in arguments are visible to the other users of this machine: for tests only.")]
@@ -95,6 +99,18 @@ struct Options {
     kdc: KdcOptions,
     #[command(flatten)]
     protocol: Protocol,
+    /// Negotiate before TLS, as Remote Desktop clients do
+    #[arg(long)]
+    rdp: bool,
+    /// Select PROTOCOL_HYBRID_EX where the client offers it, and so tell it at the end whether the user may log on
+    #[arg(long, requires = "rdp")]
+    hybrid_ex: bool,
+    /// Deny access to all users, once they have proved themselves
+    #[arg(long, requires = "rdp")]
+    deny: bool,
+    /// Support Restricted Admin mode: clients may delegate empty credentials
+    #[arg(long, requires = "rdp")]
+    restricted_admin: bool,
     /// Print the delegated secrets too
     #[arg(long)]
     show_secrets: bool,
@@ -107,7 +123,34 @@ struct Options {
 struct Service {
     acceptor: Acceptor,
     directory: Directory,
+    rdp: Option<Rdp>,
     show_secrets: bool,
+}
+
+/// What clients of Remote Desktop get.
+#[derive(Clone, Copy)]
+struct Rdp {
+    negotiation: NegotiationConfig,
+    result: EarlyUserAuthorization,
+}
+
+impl Rdp {
+    fn new(options: &Options) -> Self {
+        let mut negotiation = NegotiationConfig::default();
+        negotiation.hybrid_ex = options.hybrid_ex;
+        if options.restricted_admin {
+            negotiation.flags = ResponseFlags::RESTRICTED_ADMIN;
+        }
+        let result = if options.deny {
+            EarlyUserAuthorization::AccessDenied
+        } else {
+            EarlyUserAuthorization::Success
+        };
+        Self {
+            negotiation,
+            result,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -157,6 +200,7 @@ fn service(options: &Options) -> Result<Service, Box<dyn Error>> {
     Ok(Service {
         acceptor: Acceptor::with_tls_versions(config, &identity, versions)?.with_timeout(DEADLINE),
         directory: Directory::new(&options.account, &options.account_status)?,
+        rdp: options.rdp.then(|| Rdp::new(options)),
         show_secrets: options.show_secrets,
     })
 }
@@ -234,7 +278,21 @@ impl Service {
         // Each message is one write: nothing is won by waiting for more. It works without, too.
         let _ = tcp.set_nodelay(true);
         let lookup = |request: &AccountRequest| Ok(self.directory.look_up(&request.account));
-        let (mut stream, complete) = self.acceptor.accept(tcp, lookup)?;
+        let (mut stream, complete, accepted) = match self.rdp {
+            None => {
+                let (stream, complete) = self.acceptor.accept(tcp, lookup)?;
+                (stream, complete, None)
+            }
+            Some(Rdp {
+                negotiation,
+                result,
+            }) => {
+                let (stream, complete, accepted) =
+                    self.acceptor
+                        .accept_rdp(tcp, negotiation, lookup, |_| result)?;
+                (stream, complete, Some(accepted))
+            }
+        };
         stream.conn.send_close_notify();
         // The credentials are here, whether or not the client still listens.
         let _ = stream.conn.complete_io(&mut stream.sock);
@@ -248,6 +306,10 @@ impl Service {
         });
         if let (Value::Object(line), Some(info)) = (&mut line, &complete.logon_info) {
             line.insert("logon_info".into(), service::to_json(info));
+        }
+        if let (Value::Object(line), Some(accepted)) = (&mut line, accepted) {
+            line.insert("selected".into(), protocol_name(accepted.selected).into());
+            line.insert("restricted_admin".into(), accepted.restricted_admin.into());
         }
         Ok(line)
     }

@@ -10,5 +10,6 @@ mod loopback;
 #[path = "../peer/mod.rs"]
 mod peer;
 mod programs;
+mod rdp;
 mod secrets;
 mod trust;
