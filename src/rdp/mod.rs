@@ -12,6 +12,9 @@
 //! [`ConnectionRequest`], [`ConnectionConfirm`] and [`EarlyUserAuthorization`]. They are strict: nothing may be left behind
 //! a structure, and every length is to be the right one. What comes after, such as MCS, is none of this crate's business.
 //!
+//! [`Connector::connect_rdp()`](crate::tls::Connector::connect_rdp) and
+//! [`Acceptor::accept_rdp()`](crate::tls::Acceptor::accept_rdp) do all of it over a connection.
+//!
 //! Nothing protects the negotiation: anyone between the two ends can change it. Hence a client compares the server's
 //! answer with what it requested itself, and the data that are sent inside TLS later repeat both.
 //!
