@@ -220,6 +220,17 @@ fn restricted_admin_delegates_no_credentials() {
     }
 }
 
+/// Whatever the server supports.
+#[test]
+fn remote_credential_guard_gives_no_password_away() {
+    let (tcp, mut server) = sockets();
+    let mut config = offering(true);
+    config.flags = RequestFlags::REDIRECTED_AUTHENTICATION;
+    let client = connector().connect_rdp(tcp, localhost(), credentials(), &config);
+    assert_eq!(protocol_error(client).0.kind(), "ApiMisuse");
+    assert_eq!(rest(&mut server), b"");
+}
+
 #[test]
 fn a_client_without_credssp_is_told_that_it_is_needed() {
     let (mut tcp, server) = serve(supporting(true), EarlyUserAuthorization::Success);

@@ -393,6 +393,11 @@ pub enum ApiMisuse {
     /// The credentials fit none of the configured mechanisms.
     #[error("the credentials fit none of the configured mechanisms")]
     CredentialsFitNoMechanism,
+    /// Remote Credential Guard was requested for credentials that delegate something else.
+    #[error(
+        "Remote Credential Guard delegates TSRemoteGuardCreds, and these credentials something else"
+    )]
+    CredentialsFitNoRemoteGuard,
     /// A version outside 2 to 6 was configured, or the least is above our own.
     #[error("CredSSP versions are 2 to 6, and the lowest accepted must not exceed our own")]
     BadVersion,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use super::Error;
-use crate::credentials::{Credentials, TsPasswordCreds};
-use crate::error::{HandshakeError, Progress, Step};
+use crate::credentials::{Credentials, TsCredentials, TsPasswordCreds};
+use crate::error::{ApiMisuse, HandshakeError, Progress, Step};
 use crate::kdc::{KdcReply, KdcRequest, KdcUnreachable};
 use crate::name::AccountName;
 use crate::rdp::{self, RequestFlags};
@@ -100,14 +100,20 @@ pub(super) fn rdp_missing(input: &[u8]) -> Result<usize, crate::Error> {
     Ok(length.saturating_sub(input.len()))
 }
 
-/// What a client delegates in the modes that it requests.
-pub(super) fn rdp_credentials(credentials: Credentials, flags: RequestFlags) -> Credentials {
+/// What a client delegates in the modes that it requests; looked at before anything goes out.
+pub(super) fn rdp_credentials(
+    credentials: Credentials,
+    flags: RequestFlags,
+) -> Result<Credentials, crate::Error> {
     if flags.contains(RequestFlags::RESTRICTED_ADMIN) {
         // MS-CSSP, section 2.2.1.2.1: in Restricted Admin mode, all three texts are empty.
-        credentials.delegating(TsPasswordCreds::new("", "", "").into())
-    } else {
-        credentials
+        return Ok(credentials.delegating(TsPasswordCreds::new("", "", "").into()));
     }
+    let remote_guard = matches!(credentials.delegated(), TsCredentials::RemoteGuard(_));
+    if flags.contains(RequestFlags::REDIRECTED_AUTHENTICATION) && !remote_guard {
+        return Err(ApiMisuse::CredentialsFitNoRemoteGuard.into());
+    }
+    Ok(credentials)
 }
 
 /// An error whose progress may still have to be added.

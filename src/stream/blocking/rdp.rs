@@ -45,10 +45,10 @@ impl Connector {
         let mut progress = rdp_progress(Some(credentials.account().clone()));
         let connect = || {
             let connection = self.connection(&target)?;
+            let credentials = rdp_credentials(credentials, negotiation.flags)?;
             let mut io = Timed::new(io, self.timeout())?;
             let selected = request(&mut io, negotiation)?;
             progress.step = Step::Tls;
-            let credentials = rdp_credentials(credentials, negotiation.flags);
             let (mut stream, complete) =
                 self.delegate(connection, io, target, credentials, &mut progress)?;
             if selected.protocol == Protocol::HybridEx {

@@ -41,9 +41,9 @@ impl Connector {
         let mut progress = rdp_progress(Some(credentials.account().clone()));
         let connection = async {
             let name = self.permitted_name(&target)?;
+            let credentials = rdp_credentials(credentials, negotiation.flags)?;
             let selected = request(&mut io, negotiation).await?;
             progress.step = Step::Tls;
-            let credentials = rdp_credentials(credentials, negotiation.flags);
             let (mut stream, complete) = self
                 .delegate_async(name, io, target, credentials, &mut progress)
                 .await?;
