@@ -1,5 +1,6 @@
 use rasn::{AsnType, Decode, Decoder, Encode, Encoder};
 
+use super::ap::message;
 use super::{KerberosTime, Microseconds, Octets};
 use crate::error::{Error, InvalidMessage};
 
@@ -95,20 +96,4 @@ pub struct PaEncTsEnc {
     pub pausec: Option<Microseconds>,
 }
 
-impl PaEncTsEnc {
-    /// Decodes one.
-    ///
-    /// # Errors
-    /// Where it is malformed.
-    pub fn decode(octets: &[u8]) -> Result<Self, InvalidMessage> {
-        super::decode(octets, "PA-ENC-TS-ENC")
-    }
-
-    /// Encodes it.
-    ///
-    /// # Errors
-    /// None in fact; encoders may fail.
-    pub fn encode(&self) -> Result<Vec<u8>, Error> {
-        super::encode(self, "PA-ENC-TS-ENC")
-    }
-}
+message!(PaEncTsEnc, "PA-ENC-TS-ENC");

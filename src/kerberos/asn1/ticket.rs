@@ -1,5 +1,6 @@
 use rasn::{AsnType, Decode, Decoder, Encode, Encoder};
 
+use super::ap::message;
 use super::{
     AuthorizationDataElement, Encoded, EncryptedData, Exactly, Flags, HostAddress, KerberosString,
     KerberosTime, KeyValue, Octets, PrincipalName,
@@ -75,23 +76,7 @@ pub struct EncTicketPart {
     pub authorization_data: Option<Vec<AuthorizationDataElement>>,
 }
 
-impl EncTicketPart {
-    /// Decodes one.
-    ///
-    /// # Errors
-    /// Where it is malformed.
-    pub fn decode(octets: &[u8]) -> Result<Self, InvalidMessage> {
-        super::decode(octets, "EncTicketPart")
-    }
-
-    /// Encodes it.
-    ///
-    /// # Errors
-    /// Where it is longer than [`super::MAX_LEN`].
-    pub fn encode(&self) -> Result<Vec<u8>, Error> {
-        super::encode(self, "EncTicketPart")
-    }
-}
+message!(EncTicketPart, "EncTicketPart");
 
 /// TransitedEncoding (RFC 4120, section 5.3).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
