@@ -112,8 +112,12 @@ impl<'a> Meeting<'a> {
         if matches!(self.framing, GssMechanism::Kerberos) {
             return self.kerberos.initiator(request).unwrap();
         }
-        let kerberos: Arc<dyn MechanismProvider> = Arc::new(self.kerberos.clone());
-        Box::new(spnego::Initiator::new(&[kerberos], request).unwrap())
+        let mut mechanisms: Vec<Arc<dyn MechanismProvider>> = vec![Arc::new(self.kerberos.clone())];
+        #[cfg(feature = "ntlm")]
+        if matches!(self.framing, GssMechanism::SpnegoNtlm) {
+            mechanisms.push(Arc::new(credssp::ntlm::Ntlm::default()));
+        }
+        Box::new(spnego::Initiator::new(&mechanisms, request).unwrap())
     }
 
     fn acceptor(&self) -> GssPeer {
@@ -269,6 +273,25 @@ fn seals_and_signs_for_a_server_that_proves_itself() {
         }
         talk(&mut *context, &mut server);
     }
+}
+
+/// A token of Kerberos goes first, with a ticket of the KDC's; the server has NTLM alone.
+#[cfg(feature = "ntlm")]
+#[test]
+fn a_server_that_refuses_the_first_token_gets_ntlm() {
+    if !peers_are_available() {
+        return;
+    }
+    let kdc = MitKdc::start();
+    let mut meeting = Meeting::new(&kdc, GssMechanism::SpnegoNtlm);
+    meeting.account = r"TEST.EXAMPLE\alice";
+    let account = format!(r"account=TEST.EXAMPLE\alice:{}", MitKdc::PASSWORD);
+    meeting.server = vec![account];
+    let (mut context, mut server) = meeting.meet().unwrap();
+    assert_eq!(meeting.asked, [MitKdc::REALM; 3]);
+    assert_eq!(context.mechanism(), Mechanism::Ntlm);
+    let sealed = wrap(&mut *context, b"message");
+    assert_eq!(server.unwrap(&sealed).unwrap().message, b"message");
 }
 
 #[test]
