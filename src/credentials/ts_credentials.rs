@@ -128,17 +128,11 @@ impl From<TsRemoteGuardCreds> for TsCredentials {
 mod tests {
     use super::super::{TsCspDataDetail, TsRemoteGuardPackageCred};
     use super::*;
+    use crate::codec::hex::hex as bytes;
 
     const PASSWORD: &str = "301ba003020101a11404123010a0020400a10404026100a20404023100";
     const REMOTE_GUARD: &str = "302ca003020106a12504233021a01f301da01404125000610063006b0061006700650020003100a1050403\
                                 313233";
-
-    fn bytes(hex: &str) -> Vec<u8> {
-        hex.as_bytes()
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
-            .collect()
-    }
 
     fn kind(hex: &str) -> (&'static str, InvalidMessageKind) {
         let error = TsCredentials::decode(&bytes(hex)).unwrap_err();

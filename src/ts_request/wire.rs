@@ -174,13 +174,7 @@ pub(super) fn encode(request: &TsRequest<'_>, out: &mut BytesMut) {
 mod tests {
     use super::super::MAX_MESSAGE_LEN;
     use super::*;
-
-    fn bytes(hex: &str) -> Vec<u8> {
-        hex.as_bytes()
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
-            .collect()
-    }
+    use crate::codec::hex::hex as bytes;
 
     fn kind(hex: &str) -> (&'static str, InvalidMessageKind) {
         let error = TsRequest::decode(&bytes(hex)).unwrap_err();

@@ -119,7 +119,7 @@ fn split(data: &mut [u8]) -> Result<(&mut [[u8; BLOCK_LEN]], &mut [u8]), CryptoE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kerberos::tests::hex;
+    use crate::codec::hex::hex;
 
     /// RFC 3962, appendix B, with an initial vector of zeros.
     #[test]

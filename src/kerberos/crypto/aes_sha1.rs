@@ -86,7 +86,7 @@ fn greatest_common_divisor(a: usize, b: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kerberos::tests::hex;
+    use crate::codec::hex::hex;
 
     /// The first is in RFC 3961, appendix A.1; the others are what MIT's library answers.
     #[test]

@@ -58,7 +58,7 @@ fn derive(base: &Mac, label: &[u8], length: usize) -> KeyOctets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kerberos::tests::hex;
+    use crate::codec::hex::hex;
 
     /// RFC 8009, appendix A.
     #[test]

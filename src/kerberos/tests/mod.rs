@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::crypto::{EncryptionKey, EncryptionType};
 use super::{ContextParameters, End, KerberosContext};
+use crate::codec::hex::hex;
 use crate::environment::{GetRandomFailed, Random};
 
 /// Each encryption type.
@@ -68,17 +69,4 @@ fn pair_under(key: &EncryptionKey, acceptor_subkey: bool) -> (KerberosContext, K
         KerberosContext::new(&parameters(End::Initiator).with_sequences(100, 200)),
         KerberosContext::new(&parameters(End::Acceptor).with_sequences(200, 100)),
     )
-}
-
-/// Bytes from hexadecimal digits; white space is ignored.
-pub(super) fn hex(digits: &str) -> Vec<u8> {
-    let digits: Vec<u8> = digits
-        .chars()
-        .filter_map(|c| c.to_digit(16))
-        .map(|digit| u8::try_from(digit).unwrap())
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
 }

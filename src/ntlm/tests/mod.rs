@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::Credentials;
 use crate::account::{Account, AccountRequest};
+use crate::codec::hex::hex;
 use crate::environment::{Environment, GetRandomFailed, Random, TimeProvider};
 use crate::error::{AuthenticationFailure, Error, NtStatus};
 use crate::gss::{
@@ -19,19 +20,6 @@ mod handmade;
 mod sealing;
 mod tampering;
 mod vectors;
-
-/// Bytes from hexadecimal digits; white space is ignored.
-pub(crate) fn hex(digits: &str) -> Vec<u8> {
-    let digits: Vec<u8> = digits
-        .chars()
-        .filter_map(|c| c.to_digit(16))
-        .map(|digit| u8::try_from(digit).unwrap())
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
-}
 
 /// An array from hexadecimal digits.
 pub(crate) fn hex_array<const N: usize>(digits: &str) -> [u8; N] {
