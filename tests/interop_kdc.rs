@@ -5,15 +5,14 @@
 mod peer;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use credssp::environment::{Environment, SystemClock, SystemRandom, TimeProvider};
+use credssp::environment::{Environment, SystemRandom};
 use credssp::error::KdcError;
 use credssp::kerberos::asn1::{Flags, KdcRep, KrbError, MessageType, PrincipalName};
 use credssp::kerberos::crypto::{EncryptionKey, EncryptionType};
 use credssp::kerberos::initiator::{AsExchange, AsStep, ClientName, ClientSecret, IssuedTicket};
 use credssp::{AccountName, Error};
-use peer::{MitKdc, Peer};
+use peer::{MitKdc, Peer, Wrong};
 
 const ALL: [EncryptionType; 4] = [
     EncryptionType::Aes256Sha2,
@@ -24,17 +23,6 @@ const ALL: [EncryptionType; 4] = [
 
 /// What happens to a reply on its way.
 type Change = fn(&mut KdcRep);
-
-/// A clock that is wrong by so many seconds.
-#[derive(Debug)]
-struct Wrong(i64);
-
-impl TimeProvider for Wrong {
-    fn since_unix_epoch(&self) -> Duration {
-        let now = SystemClock::default().since_unix_epoch();
-        Duration::from_secs(now.as_secs().saturating_add_signed(self.0))
-    }
-}
 
 struct Logon<'a> {
     kdc: &'a MitKdc,

@@ -6,10 +6,9 @@ mod peer;
 
 use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::BytesMut;
-use credssp::environment::{Environment, SystemClock, SystemRandom, TimeProvider};
+use credssp::environment::{Environment, SystemRandom};
 use credssp::error::{KdcError, TicketRefusal};
 use credssp::gss::{
     Acceptor, AcceptorRequest, AcceptorStep, ChannelBindings, Initiator, InitiatorRequest,
@@ -25,20 +24,9 @@ use credssp::kerberos::{DomainRealms, Kerberos};
 use credssp::mechanism::Mechanism;
 use credssp::spnego;
 use credssp::{AccountName, Credentials, Error, ServicePrincipalName};
-use peer::{GssError, GssMechanism, GssPeer, GssRole, MitKdc, Peer};
+use peer::{GssError, GssMechanism, GssPeer, GssRole, MitKdc, Peer, Wrong};
 
 const FRAMINGS: [GssMechanism; 2] = [GssMechanism::Kerberos, GssMechanism::SpnegoKerberos];
-
-/// A clock that is wrong by so many seconds.
-#[derive(Debug)]
-struct Wrong(i64);
-
-impl TimeProvider for Wrong {
-    fn since_unix_epoch(&self) -> Duration {
-        let now = SystemClock::default().since_unix_epoch();
-        Duration::from_secs(now.as_secs().saturating_add_signed(self.0))
-    }
-}
 
 /// Which of the two refused, and how.
 #[derive(Debug)]

@@ -7,11 +7,10 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use credssp::account::AccountRequest;
 use credssp::credentials::TsCredentials;
-use credssp::environment::{Environment, SystemClock, SystemRandom, TimeProvider};
+use credssp::environment::{Environment, SystemRandom};
 use credssp::error::{AuthenticationFailure, OtherError};
 use credssp::gss::MechanismProvider;
 use credssp::kdc::KdcAddress;
@@ -32,19 +31,9 @@ use credssp::{
 use tokio::runtime;
 
 use crate::loopback::{PATIENCE, p256, sockets, spawn};
+use crate::peer::Wrong;
 
 pub const PASSWORD: &str = "pass-canary";
-
-/// A clock that is wrong by so many seconds.
-#[derive(Debug)]
-pub struct Wrong(pub i64);
-
-impl TimeProvider for Wrong {
-    fn since_unix_epoch(&self) -> Duration {
-        let now = SystemClock::default().since_unix_epoch();
-        Duration::from_secs(now.as_secs().saturating_add_signed(self.0))
-    }
-}
 
 /// A client and a server, about to meet.
 pub struct Logon {

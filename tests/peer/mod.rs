@@ -22,6 +22,7 @@
     clippy::unwrap_used
 )]
 
+mod clock;
 mod freerdp;
 mod gss;
 mod kdc;
@@ -38,6 +39,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 
+pub use clock::Wrong;
 pub use freerdp::{FreerdpShadow, Xfreerdp};
 pub use gss::{GssError, GssMechanism, GssPeer, GssRole, GssStep, GssUnwrapped};
 pub use kdc::MitKdc;
