@@ -230,7 +230,18 @@ fn check_strictness(bytes: &[u8]) -> Result<(), TestCaseError> {
     } else {
         der::decode::<Token>(bytes).map(|twin| der::encode(&twin))
     };
-    let encoded = encoded.map_err(|error| TestCaseError::fail(format!("{bytes:02x?}: {error}")))?;
+    let encoded = match encoded {
+        Ok(encoded) => encoded,
+        // A limit of the twin's own: X.690, section 8.19, sets none to an arc.
+        Err(error)
+            if error
+                .to_string()
+                .contains("arc exceeds the supported 32 bits") =>
+        {
+            return Ok(());
+        }
+        Err(error) => return Err(TestCaseError::fail(format!("{bytes:02x?}: {error}"))),
+    };
     prop_assert_eq!(encoded.unwrap(), bytes);
     Ok(())
 }
