@@ -176,7 +176,7 @@ fn tells_apart_why_a_logon_is_refused() {
         ("alice", "wrong", KdcError::WrongPassword, 2),
         ("nopreauth", "wrong", KdcError::WrongPassword, 1),
         ("nobody", "wrong", KdcError::ClientUnknown, 1),
-        ("expired", MitKdc::PASSWORD, KdcError::ClientRevoked, 1),
+        ("expired", MitKdc::PASSWORD, KdcError::ClientExpired, 1),
         ("disabled", MitKdc::PASSWORD, KdcError::ClientRevoked, 1),
         (
             "must-change",

@@ -1,3 +1,4 @@
+use super::KrbErrorCode;
 use crate::kdc::KdcUnreachable;
 
 /// What a KDC refused, or what is wrong with its answer.
@@ -5,30 +6,41 @@ use crate::kdc::KdcUnreachable;
 #[non_exhaustive]
 pub enum KdcError {
     /// KDC_ERR_C_PRINCIPAL_UNKNOWN.
-    #[error("it does not know the client")]
+    #[error("{}", KrbErrorCode::C_PRINCIPAL_UNKNOWN)]
     ClientUnknown,
     /// KDC_ERR_S_PRINCIPAL_UNKNOWN.
-    #[error("it does not know the service")]
+    #[error("{}", KrbErrorCode::S_PRINCIPAL_UNKNOWN)]
     ServiceUnknown,
-    /// KDC_ERR_NAME_EXP, KDC_ERR_CLIENT_REVOKED.
-    #[error("the account is disabled, expired or locked out")]
+    /// KDC_ERR_NAME_EXP.
+    #[error("{}", KrbErrorCode::NAME_EXP)]
+    ClientExpired,
+    /// KDC_ERR_CLIENT_REVOKED.
+    #[error("{}", KrbErrorCode::CLIENT_REVOKED)]
     ClientRevoked,
     /// KDC_ERR_KEY_EXPIRED.
-    #[error("the password has expired and must be changed")]
+    #[error("{}", KrbErrorCode::KEY_EXPIRED)]
     PasswordExpired,
     /// KDC_ERR_PREAUTH_FAILED, or an answer that the password does not open.
-    #[error("the password or key is wrong")]
+    #[error(
+        "KDC_ERR_PREAUTH_FAILED (24), or an answer that the key does not open: the password or key is wrong: type it anew, \
+         or export the keytab anew; do not try often, for that locks accounts"
+    )]
     WrongPassword,
     /// KRB_AP_ERR_SKEW, after the KDC's own time was tried.
-    #[error("the clocks are too far apart")]
+    #[error("{}", KrbErrorCode::SKEW)]
     ClockSkew,
     /// KDC_ERR_ETYPE_NOSUPP, or a choice of the KDC's that was not offered.
-    #[error("no encryption type in common: compare both ends' lists")]
+    #[error(
+        "KDC_ERR_ETYPE_NOSUPP (14), or a choice that was not offered: there is no encryption type in common: compare both \
+         ends' lists; where the account has old keys only, allow it AES and set its password anew"
+    )]
     NoCommonEncryptionType,
     /// KDC_ERR_PREAUTH_REQUIRED, for methods that this crate does not have; some KDCs also say so where they have no key of
     /// an encryption type that was offered.
     #[error(
-        "it wants a pre-authentication that this crate does not have, or has no key of an encryption type that was offered"
+        "KDC_ERR_PREAUTH_REQUIRED (25): it wants a pre-authentication that this crate does not have, or has no key of an \
+         encryption type that was offered: allow the account a password's timestamp, and encryption types that both ends \
+         have"
     )]
     NoCommonPreAuthentication,
     /// String-to-key parameters that would make a password cheap to guess, or the work endless.
@@ -38,7 +50,7 @@ pub enum KdcError {
     #[error("the service principal name holds an IP address: Kerberos needs the host's name")]
     HostIsAddress,
     /// KDC_ERR_WRONG_REALM, without saying which is the right one.
-    #[error("the client or the service belongs to another realm")]
+    #[error("{}", KrbErrorCode::WRONG_REALM)]
     WrongRealm,
     /// There is neither a ticket that is valid nor anything to get one by.
     #[error("no ticket at hand is valid now, and there is no password or key to get one by")]
@@ -50,16 +62,16 @@ pub enum KdcError {
     #[error("its answer does not fit the question: {0}")]
     UnfitReply(&'static str),
     /// KDC_ERR_MUST_USE_USER2USER.
-    #[error("the service has tickets for user-to-user only")]
+    #[error("{}", KrbErrorCode::MUST_USE_USER2USER)]
     UserToUserRequired,
     /// KRB_ERR_RESPONSE_TOO_BIG, over a transport that should not know it.
-    #[error("its answer does not fit into a datagram: ask it over TCP")]
+    #[error("{}", KrbErrorCode::RESPONSE_TOO_BIG)]
     ResponseTooBig,
     /// No KDC answered.
     #[error(transparent)]
     Unreachable(#[from] KdcUnreachable),
     /// Any other error code of RFC 4120, section 7.5.9.
-    #[error("error code {0} (RFC 4120, section 7.5.9)")]
+    #[error("{}", KrbErrorCode::from_number(*.0))]
     Other(i32),
 }
 
@@ -69,30 +81,36 @@ pub enum KdcError {
 pub enum TicketRefusal {
     /// KRB_AP_ERR_BAD_INTEGRITY, KRB_AP_ERR_MODIFIED.
     #[error(
-        "it cannot open it: its keytab or its password is not the one that the KDC has, or the name is another server's"
+        "KRB_AP_ERR_BAD_INTEGRITY (31) or KRB_AP_ERR_MODIFIED (41): it cannot open it: its keytab or its password is not the \
+         one that the KDC has, or the name is another server's: export the keytab anew, and look for a second account \
+         with the name, `setspn -X`"
     )]
     WrongKey,
     /// KRB_AP_ERR_NOT_US, KRB_AP_ERR_BADKEYVER, KRB_AP_ERR_NOKEY.
     #[error(
-        "it has no key for it: its keytab lacks the service's name, or the key's present version"
+        "KRB_AP_ERR_NOT_US (35), KRB_AP_ERR_BADKEYVER (44) or KRB_AP_ERR_NOKEY (45): it has no key for it: its keytab lacks \
+         the service's name, or the key's present version: compare with `klist -k`, and export it anew"
     )]
     NoKey,
     /// KRB_AP_ERR_TKT_EXPIRED, KRB_AP_ERR_TKT_NYV.
-    #[error("it is not valid now, by the server's clock")]
+    #[error(
+        "KRB_AP_ERR_TKT_EXPIRED (32) or KRB_AP_ERR_TKT_NYV (33): it is not valid now, by the server's clock: log on anew; if \
+         the ticket is new, compare the clocks"
+    )]
     NotValidNow,
     /// KRB_AP_ERR_REPEAT.
-    #[error("it has seen this message before")]
+    #[error("{}", KrbErrorCode::REPEAT)]
     Replayed,
     /// KRB_AP_ERR_SKEW, after the server's own time was tried.
-    #[error("the clocks are too far apart")]
+    #[error("{}", KrbErrorCode::SKEW)]
     ClockSkew,
     /// KRB_AP_ERR_USER_TO_USER_REQUIRED, where there is no ticket-granting ticket to go on with.
-    #[error("it takes user-to-user only")]
+    #[error("{}", KrbErrorCode::USER_TO_USER_REQUIRED)]
     UserToUserRequired,
     /// KRB_AP_ERR_NO_TGT.
-    #[error("it has no ticket-granting ticket for user-to-user")]
+    #[error("{}", KrbErrorCode::NO_TGT)]
     NoTicketGrantingTicket,
     /// Any other error code of RFC 4120, section 7.5.9.
-    #[error("error code {0} (RFC 4120, section 7.5.9)")]
+    #[error("{}", KrbErrorCode::from_number(*.0))]
     Other(i32),
 }

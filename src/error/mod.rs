@@ -9,8 +9,10 @@ use crate::mechanism::Mechanism;
 use crate::name::{InvalidName, ServicePrincipalName};
 use crate::proof::ServerProof;
 
+pub mod codes;
 mod invalid_message;
 mod kdc;
+mod krb_error_code;
 mod nt_status;
 mod peer;
 mod progress;
@@ -19,6 +21,7 @@ mod tls;
 
 pub use invalid_message::{InvalidMessage, InvalidMessageKind};
 pub use kdc::{KdcError, TicketRefusal};
+pub use krb_error_code::KrbErrorCode;
 pub use nt_status::NtStatus;
 pub use peer::{PeerIncompatible, PeerMisbehaved};
 pub use progress::{HandshakeError, Progress, Step};
@@ -61,9 +64,7 @@ pub enum Error {
     ConnectionRefused(NegotiationFailure),
 
     /// A server of Remote Desktop took the logon, but not the user: AUTHZ_ACCESS_DENIED (MS-RDPBCGR, section 2.2.10.2).
-    #[error(
-        "the server denies access: the user proved itself, but may not log on there by Remote Desktop"
-    )]
+    #[error("the server denies access: {}", rdp::access_denied())]
     EarlyAuthorizationDenied,
 
     /// A proof did not verify.

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use super::codes::{AUTHZ_ACCESS_DENIED, Entry, RDP_NEGOTIATION};
+
 /// The code of an RDP_NEG_FAILURE: why a server of Remote Desktop refuses a connection (MS-RDPBCGR, section 2.2.1.2.2).
 ///
 /// Unknown codes are kept as they are.
@@ -19,20 +21,33 @@ impl NegotiationFailure {
 
     /// Its name in MS-RDPBCGR, where this crate knows it.
     pub fn name(self) -> Option<&'static str> {
-        self.entry().map(|(name, _)| name)
+        self.entry().map(|entry| entry.name)
     }
 
-    /// What it means and what to do, in a sentence, where this crate knows it.
+    /// What it means, in a sentence, where this crate knows it.
     pub fn description(self) -> Option<&'static str> {
-        self.entry().map(|(_, description)| description)
+        self.entry().map(|entry| entry.meaning)
+    }
+
+    /// What the reader can do about it, where this crate knows it.
+    pub fn remedy(self) -> Option<&'static str> {
+        self.entry().map(|entry| entry.remedy)
+    }
+
+    fn entry(self) -> Option<&'static Entry> {
+        RDP_NEGOTIATION.find(self.0)
     }
 }
 
 impl fmt::Display for NegotiationFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.entry() {
-            Some((name, description)) => write!(f, "{name} ({}): {description}", self.0),
-            None => write!(f, "failure code 0x{:08X}", self.0),
+            Some(entry) => entry.under(self.0).fmt(f),
+            None => write!(
+                f,
+                "failure code 0x{:08X}: not known to this crate, so look it up in MS-RDPBCGR and in the server's log",
+                self.0
+            ),
         }
     }
 }
@@ -46,30 +61,7 @@ impl fmt::Debug for NegotiationFailure {
     }
 }
 
-/// Gives each code a constant, a name and a sentence.
-macro_rules! failures {
-    ($($constant:ident = $code:literal $description:literal;)*) => {
-        impl NegotiationFailure {
-            $(
-                #[doc = concat!("`", stringify!($constant), "`: ", $description, ".")]
-                pub const $constant: Self = Self($code);
-            )*
-
-            fn entry(self) -> Option<(&'static str, &'static str)> {
-                match self.0 {
-                    $($code => Some((stringify!($constant), $description)),)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-failures! {
-    SSL_REQUIRED_BY_SERVER = 1 "the server takes TLS only, without CredSSP: it has Network Level Authentication switched off";
-    SSL_NOT_ALLOWED_BY_SERVER = 2 "the server takes standard RDP security only, which this crate does not speak";
-    SSL_CERT_NOT_ON_SERVER = 3 "the server has no certificate for TLS: give it one";
-    INCONSISTENT_FLAGS = 4 "the protocols asked for do not fit the connection that CredSSP has already secured";
-    HYBRID_REQUIRED_BY_SERVER = 5 "the server wants CredSSP (Network Level Authentication), which was not asked for";
-    SSL_WITH_USER_AUTH_REQUIRED_BY_SERVER = 6 "the server wants TLS with a certificate of the client's";
+/// The refusal in an Early User Authorization Result, with its code.
+pub(super) fn access_denied() -> impl fmt::Display {
+    AUTHZ_ACCESS_DENIED.under(AUTHZ_ACCESS_DENIED.code)
 }

@@ -27,13 +27,14 @@ mod ticket;
 mod time;
 mod user_to_user;
 
+pub use crate::error::KrbErrorCode as ErrorCode;
 pub use ap::{ApRep, ApReq, Authenticator, EncApRepPart};
 pub use authenticator_checksum::{AuthenticatorChecksum, ContextFlags};
 pub use encoded::Encoded;
 pub use encrypted::{
     AuthorizationDataElement, ChecksumValue, EncryptedData, HostAddress, KeyValue,
 };
-pub use error::{ErrorCode, KrbError};
+pub use error::KrbError;
 pub use framing::{InitialToken, TokenId};
 pub use kdc::{EncKdcRepPart, KdcRep, KdcReq, KdcReqBody, LastReqEntry, MessageType};
 pub use name::{KerberosString, PrincipalName};

@@ -6,7 +6,8 @@ pub(super) fn of_kdc(code: ErrorCode) -> KdcError {
     match code {
         ErrorCode::C_PRINCIPAL_UNKNOWN => KdcError::ClientUnknown,
         ErrorCode::S_PRINCIPAL_UNKNOWN => KdcError::ServiceUnknown,
-        ErrorCode::CLIENT_EXPIRED | ErrorCode::CLIENT_REVOKED => KdcError::ClientRevoked,
+        ErrorCode::NAME_EXP => KdcError::ClientExpired,
+        ErrorCode::CLIENT_REVOKED => KdcError::ClientRevoked,
         ErrorCode::KEY_EXPIRED => KdcError::PasswordExpired,
         ErrorCode::PREAUTH_FAILED => KdcError::WrongPassword,
         ErrorCode::PREAUTH_REQUIRED => KdcError::NoCommonPreAuthentication,

@@ -346,6 +346,8 @@ fn nothing_makes_the_client_send_its_proof_again_and_again() {
         (methods(), KdcError::NoCommonPreAuthentication),
         (error(52, |_| ()), KdcError::ResponseTooBig),
         (error(60, |_| ()), KdcError::Other(60)),
+        (error(1, |_| ()), KdcError::ClientExpired),
+        (error(18, |_| ()), KdcError::ClientRevoked),
     ] {
         let (_, next) = with_password();
         let (_, next) = waiting(next.step(&methods()));
