@@ -30,6 +30,7 @@ use credssp::kerberos::Kerberos;
 use credssp::kerberos::acceptor::ServiceCredentials;
 use credssp::mechanism::Mechanism;
 use credssp::ntlm::Ntlm;
+use credssp::policy::CredentialClass;
 use credssp::proof::ServerProof;
 use credssp::stream::files;
 use credssp::tls::server_public_key;
@@ -229,9 +230,10 @@ fn delegate(
     // 2. Policy: may this server, proved like this, receive credentials at all?
     let proof = ServerProof::Certificate;
     let policy = DelegationPolicy::default().allow_fresh(target.as_str().parse()?);
-    policy.check(&target, proof)?;
+    let permission = policy.decide(&target, CredentialClass::Fresh, proof)?;
     println!(
-        "client: policy AllowFreshCredentials lets credentials go to {target}, proved by {proof}"
+        "client: policy {} lets credentials go to {target}, proved by {proof}",
+        permission.list.registry_name()
     );
 
     // 3. CredSSP, bound to the key of that certificate.

@@ -42,6 +42,7 @@ pub mod credentials;
 mod defaults;
 pub mod environment;
 pub mod error;
+mod group_policy;
 pub mod gss;
 pub mod kdc;
 #[cfg(feature = "kerberos")]

@@ -11,7 +11,15 @@ use syn::visit::{self, Visit};
 
 /// From the ground up.
 const FLOORS: &[&[&str]] = &[
-    &["environment", "kdc", "mechanism", "name", "proof", "secret"],
+    &[
+        "environment",
+        "group_policy",
+        "kdc",
+        "mechanism",
+        "name",
+        "proof",
+        "secret",
+    ],
     &["error"],
     &["account", "codec"],
     &["credentials", "policy", "ts_request"],

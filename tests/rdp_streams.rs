@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use credssp::credentials::TsCredentials;
 use credssp::error::{Error as CredSspError, NegotiationFailure, PeerIncompatible, Step};
+use credssp::policy::RestrictedDelegation;
 use credssp::rdp::{
     ConnectionConfirm, ConnectionRequest, EarlyUserAuthorization, NegotiationRequest, Protocol,
     Protocols, RequestFlags, ResponseFlags, client, server,
@@ -229,6 +230,35 @@ fn remote_credential_guard_gives_no_password_away() {
     let client = connector().connect_rdp(tcp, localhost(), credentials(), &config);
     assert_eq!(protocol_error(client).0.kind(), "ApiMisuse");
     assert_eq!(rest(&mut server), b"");
+}
+
+/// Before a byte of Remote Desktop's own negotiation, too.
+#[test]
+fn a_restriction_is_met_by_restricted_admin_and_by_nothing_else() {
+    let restriction = RestrictedDelegation::RequireRestrictedAdmin;
+    let mut client = everything();
+    client.policy.set_restriction(restriction);
+    let connector = tls::Connector::new(client).unwrap();
+
+    let (tcp, mut server) = sockets();
+    let result = connector.connect_rdp(tcp, localhost(), credentials(), &offering(true));
+    let (error, _) = protocol_error(result);
+    assert!(error.to_string().contains("RequestFlags::RESTRICTED_ADMIN"));
+    assert_eq!(rest(&mut server), b"");
+
+    let mut supported = supporting(true);
+    supported.flags = ResponseFlags::RESTRICTED_ADMIN;
+    let (tcp, server) = serve(supported, EarlyUserAuthorization::Success);
+    let mut config = offering(true);
+    config.flags = RequestFlags::RESTRICTED_ADMIN;
+    connector
+        .connect_rdp(tcp, localhost(), credentials(), &config)
+        .unwrap();
+    let (_, complete, _) = server.join().unwrap().unwrap();
+    let TsCredentials::Password(delegated) = &complete.credentials else {
+        panic!("no password credentials");
+    };
+    assert_eq!(delegated.password.expose(), "");
 }
 
 #[test]

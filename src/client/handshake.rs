@@ -328,7 +328,8 @@ impl Core {
         let mechanism = context.mechanism();
         let proof = config.proof_by(mechanism, self.client.proof);
         self.progress.proof = Some(proof);
-        config.policy.check(target, proof)?;
+        config.policy.decide(target, credentials.class(), proof)?;
+        config.check_delegated(target, credentials)?;
 
         // The plaintext is encrypted where it lies, with room to grow, so that nothing of it is left behind.
         let delegated = credentials.delegated();

@@ -57,7 +57,7 @@ use crate::error::{DelegationDenied, HandshakeError};
 use crate::gss::MechanismProvider;
 use crate::mechanism::{Mechanism, Negotiation};
 use crate::name::ServicePrincipalName;
-use crate::policy::DelegationPolicy;
+use crate::policy::{DelegationPolicy, EncryptionOracleRemediation};
 use crate::proof::ServerProof;
 use crate::ts_request::{MAX_MESSAGE_LEN, ServerPublicKey};
 
@@ -118,13 +118,22 @@ impl ClientConfig {
         }
     }
 
-    /// Whether policy lets credentials go to `target` by any of the mechanisms, where `tls` are the proofs that TLS may
+    /// With the lowest version that this setting of Windows permits to clients, as [`Self::min_version`].
+    #[must_use]
+    pub fn with_encryption_oracle(mut self, setting: EncryptionOracleRemediation) -> Self {
+        self.min_version = setting.client_min_version();
+        self
+    }
+
+    /// Whether policy lets `credentials` go to `target` by any of the mechanisms, where `tls` are the proofs that TLS may
     /// still give.
     pub(crate) fn check_policy(
         &self,
         target: &ServicePrincipalName,
+        credentials: &Credentials,
         tls: &[ServerProof],
     ) -> Result<(), DelegationDenied> {
+        self.check_delegated(target, credentials)?;
         let possible: Vec<_> = self
             .mechanisms
             .iter()
@@ -137,16 +146,19 @@ impl ClientConfig {
             // Nothing can come of it anyhow, for another reason.
             return Ok(());
         }
-        self.policy.check_possible(target, &possible)
+        self.policy
+            .check_possible(target, credentials.class(), &possible)
     }
 
-    fn check_mechanism(
+    /// Whether policy lets anybody have what `credentials` delegate.
+    fn check_delegated(
         &self,
-        mechanism: Mechanism,
         target: &ServicePrincipalName,
-        tls: ServerProof,
+        credentials: &Credentials,
     ) -> Result<(), DelegationDenied> {
-        self.policy.check(target, self.proof_by(mechanism, tls))
+        let delegated = credentials.delegated().delegated_kind();
+        self.policy
+            .check_delegated(target, credentials.class(), delegated)
     }
 
     /// What will have proved the server once `mechanism` is through, where TLS has given `tls`.

@@ -17,12 +17,15 @@ pub(super) fn initiator(client: &Client) -> Result<Box<dyn Initiator>, Error> {
     if config.mechanisms.is_empty() {
         return Err(ApiMisuse::NoMechanisms.into());
     }
+    config.check_delegated(target, &client.credentials)?;
     let request = InitiatorRequest::new(target, &client.credentials, &config.environment);
     let mut denied = None;
     let mut permitted = Vec::new();
     for provider in &config.mechanisms {
-        match config.check_mechanism(provider.mechanism(), target, client.proof) {
-            Ok(()) => permitted.push(provider.clone()),
+        let proof = config.proof_by(provider.mechanism(), client.proof);
+        let class = client.credentials.class();
+        match config.policy.decide(target, class, proof) {
+            Ok(_) => permitted.push(provider.clone()),
             Err(error) => denied = Some(error),
         }
     }

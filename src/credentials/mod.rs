@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::group_policy::CredentialClass;
 use crate::name::AccountName;
 use crate::secret::Secret;
 
@@ -24,6 +25,7 @@ pub struct Credentials {
     account: AccountName,
     logon: Arc<LogonSecret>,
     delegated: Arc<TsCredentials>,
+    class: CredentialClass,
 }
 
 impl Credentials {
@@ -36,6 +38,7 @@ impl Credentials {
             account,
             logon: Arc::new(LogonSecret::Password(password)),
             delegated: Arc::new(delegated),
+            class: CredentialClass::Fresh,
         }
     }
 
@@ -45,6 +48,7 @@ impl Credentials {
             account,
             logon: Arc::new(LogonSecret::NtHash(hash)),
             delegated: Arc::new(delegated),
+            class: CredentialClass::Fresh,
         }
     }
 
@@ -53,6 +57,18 @@ impl Credentials {
     pub fn delegating(mut self, delegated: TsCredentials) -> Self {
         self.delegated = Arc::new(delegated);
         self
+    }
+
+    /// Says where they come from; by default they are fresh. Delegation policy has rules for each class.
+    #[must_use]
+    pub fn of_class(mut self, class: CredentialClass) -> Self {
+        self.class = class;
+        self
+    }
+
+    /// Where they come from.
+    pub fn class(&self) -> CredentialClass {
+        self.class
     }
 
     /// The account to log on.

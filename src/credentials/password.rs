@@ -29,6 +29,13 @@ impl TsPasswordCreds {
         }
     }
 
+    /// Whether all three texts are empty.
+    pub(super) fn is_empty(&self) -> bool {
+        [&*self.domain_name, &self.user_name, self.password.expose()]
+            .into_iter()
+            .all(str::is_empty)
+    }
+
     pub(super) fn decode(mut fields: Reader<'_>) -> Result<Self, InvalidMessage> {
         let credentials = Self {
             domain_name: text::read(&mut fields, context(0), "TSPasswordCreds.domainName")?,

@@ -3,6 +3,7 @@ use bytes::BytesMut;
 use super::{TsPasswordCreds, TsRemoteGuardCreds, TsSmartCardCreds};
 use crate::codec::der::{self, INTEGER, OCTET_STRING, Reader, SEQUENCE, context};
 use crate::error::{InvalidMessage, InvalidMessageKind};
+use crate::group_policy::DelegatedKind;
 
 const PASSWORD: u8 = 1;
 const SMART_CARD: u8 = 2;
@@ -29,6 +30,15 @@ impl TsCredentials {
             Self::Password(_) => "password",
             Self::SmartCard(_) => "smart-card",
             Self::RemoteGuard(_) => "remote-guard",
+        }
+    }
+
+    /// What a server can do with it. Delegation policy may restrict that.
+    pub fn delegated_kind(&self) -> DelegatedKind {
+        match self {
+            Self::Password(credentials) if credentials.is_empty() => DelegatedKind::Nothing,
+            Self::RemoteGuard(_) => DelegatedKind::RemoteGuard,
+            Self::Password(_) | Self::SmartCard(_) => DelegatedKind::Reusable,
         }
     }
 

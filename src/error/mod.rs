@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::environment::GetRandomFailed;
 use crate::mechanism::Mechanism;
-use crate::name::{InvalidName, ServicePrincipalName};
-use crate::proof::ServerProof;
+use crate::name::InvalidName;
 
 pub mod codes;
+mod delegation;
 mod invalid_message;
 mod kdc;
 mod krb_error_code;
@@ -19,6 +19,7 @@ mod progress;
 mod rdp;
 mod tls;
 
+pub use delegation::{DelegationDenied, DelegationDeniedReason};
 pub use invalid_message::{InvalidMessage, InvalidMessageKind};
 pub use kdc::{KdcError, TicketRefusal};
 pub use krb_error_code::KrbErrorCode;
@@ -329,57 +330,6 @@ pub enum AuthenticationFailure {
     /// The PAC is not signed with the service's key, or belongs to another ticket (MS-PAC, section 2.8).
     #[error("the ticket's PAC does not verify: it was changed, or belongs to another ticket")]
     WrongPac,
-}
-
-/// Our delegation policy refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DelegationDenied {
-    /// The target.
-    pub target: ServicePrincipalName,
-    /// The best proof of the server that was left when the policy was asked.
-    pub proof: ServerProof,
-    /// Why.
-    pub reason: DelegationDeniedReason,
-}
-
-impl fmt::Display for DelegationDenied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { target, proof, .. } = self;
-        match self.reason {
-            DelegationDeniedReason::Denied => write!(
-                f,
-                "policy DenyFreshCredentials forbids delegating credentials to {target}: take out the pattern that \
-                 matches it"
-            ),
-            DelegationDeniedReason::NotAllowed => write!(
-                f,
-                "no policy allows delegating credentials to {target} (server proved by {proof}): add the pattern \
-                 {target} to AllowFreshCredentials if the server proves itself by its certificate or by Kerberos, else \
-                 to AllowFreshCredentialsWhenNTLMOnly"
-            ),
-            DelegationDeniedReason::NtlmOnly => write!(
-                f,
-                "policy AllowFreshCredentials covers {target}, but the server has proved itself by {proof}: give it a \
-                 certificate that is trusted and names the host, pin the certificate, or add the pattern {target} to \
-                 AllowFreshCredentialsWhenNTLMOnly"
-            ),
-        }
-    }
-}
-
-impl StdError for DelegationDenied {}
-
-/// Why delegation policy refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DelegationDeniedReason {
-    /// A deny pattern matches the target.
-    Denied,
-    /// No allow pattern matches the target (SEC_E_DELEGATION_POLICY).
-    NotAllowed,
-    /// The target would be allowed if the server had a better proof (SEC_E_POLICY_NLTM_ONLY).
-    NtlmOnly,
 }
 
 /// A wrong use of this crate.

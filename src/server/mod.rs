@@ -12,6 +12,7 @@ use crate::environment::Environment;
 use crate::error::HandshakeError;
 use crate::gss::MechanismProvider;
 use crate::mechanism::Negotiation;
+use crate::policy::EncryptionOracleRemediation;
 use crate::ts_request::{MAX_MESSAGE_LEN, ServerPublicKey};
 
 mod handshake;
@@ -47,6 +48,13 @@ impl ServerConfig {
             max_message_len: MAX_MESSAGE_LEN,
             environment: Environment::default(),
         }
+    }
+
+    /// With the lowest version that this setting of Windows permits to servers, as [`Self::min_version`].
+    #[must_use]
+    pub fn with_encryption_oracle(mut self, setting: EncryptionOracleRemediation) -> Self {
+        self.min_version = setting.server_min_version();
+        self
     }
 }
 

@@ -145,14 +145,18 @@ impl Connector {
 
     /// Asks policy before anything goes out: is there a proof that the server could still give, and with which the
     /// target may receive credentials?
-    pub(crate) fn check_policy(&self, target: &ServicePrincipalName) -> Result<(), Error> {
+    pub(crate) fn check_policy(
+        &self,
+        target: &ServicePrincipalName,
+        credentials: &Credentials,
+    ) -> Result<(), Error> {
         // Roots and pins are no promise that the server's certificate fits them.
         let possible: &[ServerProof] = if self.roots.is_some() || !self.pins.is_empty() {
             &[ServerProof::Certificate, ServerProof::None]
         } else {
             &[ServerProof::None]
         };
-        Ok(self.credssp.check_policy(target, possible)?)
+        Ok(self.credssp.check_policy(target, credentials, possible)?)
     }
 
     /// The name to ask for in TLS.

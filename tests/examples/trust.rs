@@ -12,15 +12,15 @@ fn nothing_is_delegated_without_leave() {
     for (options, text) in [
         (
             &[][..],
-            "no policy allows delegating credentials to TERMSRV/127.0.0.1",
+            "no policy allows delegating fresh credentials to TERMSRV/127.0.0.1",
         ),
         (
             &other,
-            "no policy allows delegating credentials to TERMSRV/127.0.0.1",
+            "no policy allows delegating fresh credentials to TERMSRV/127.0.0.1",
         ),
         (
             &["--allow-fresh", "*"],
-            "policy AllowFreshCredentials covers TERMSRV/127.0.0.1, but",
+            "covers TERMSRV/127.0.0.1 by its pattern *, but the server is not trusted",
         ),
     ] {
         server
@@ -73,7 +73,7 @@ fn a_trusted_certificate_proves_the_host_it_names() {
         2,
         "DelegationDenied",
         NEGOTIATION,
-        "trusted and names the host",
+        "trusted here and names the host",
     );
     server.failure("Closed", NEGOTIATION, None);
 }

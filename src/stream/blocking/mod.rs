@@ -63,7 +63,7 @@ impl Connector {
             ..Progress::default()
         };
         let connect = || {
-            let connection = self.connection(&target)?;
+            let connection = self.connection(&target, &credentials)?;
             let io = Timed::new(io, self.timeout())?;
             let (stream, complete) =
                 self.delegate(connection, io, target, credentials, &mut progress)?;
@@ -72,9 +72,13 @@ impl Connector {
         connect().map_err(|failure: Failure| failure.into_error(Some(self.timeout()), &progress))
     }
 
-    /// TLS before its first message, if policy lets credentials go to `target`.
-    fn connection(&self, target: &ServicePrincipalName) -> Result<ClientConnection, crate::Error> {
-        self.check_policy(target)?;
+    /// TLS before its first message, if policy lets `credentials` go to `target`.
+    fn connection(
+        &self,
+        target: &ServicePrincipalName,
+        credentials: &Credentials,
+    ) -> Result<ClientConnection, crate::Error> {
+        self.check_policy(target, credentials)?;
         let name = Self::server_name(target)?;
         Ok(ClientConnection::new(self.tls(), name)?)
     }

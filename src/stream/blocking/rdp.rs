@@ -44,8 +44,8 @@ impl Connector {
     > {
         let mut progress = rdp_progress(Some(credentials.account().clone()));
         let connect = || {
-            let connection = self.connection(&target)?;
             let credentials = rdp_credentials(credentials, negotiation.flags)?;
+            let connection = self.connection(&target, &credentials)?;
             let mut io = Timed::new(io, self.timeout())?;
             let selected = request(&mut io, negotiation)?;
             progress.step = Step::Tls;

@@ -64,7 +64,7 @@ impl Connector {
             ..Progress::default()
         };
         let connection = async {
-            let name = self.permitted_name(&target)?;
+            let name = self.permitted_name(&target, &credentials)?;
             self.delegate_async(name, io, target, credentials, &mut progress)
                 .await
         };
@@ -72,12 +72,13 @@ impl Connector {
         result.map_err(|failure| failure.into_error(Some(self.timeout()), &progress))
     }
 
-    /// The name to ask for in TLS, if policy lets credentials go to `target`.
+    /// The name to ask for in TLS, if policy lets `credentials` go to `target`.
     fn permitted_name(
         &self,
         target: &ServicePrincipalName,
+        credentials: &Credentials,
     ) -> Result<ServerName<'static>, crate::Error> {
-        self.check_policy(target)?;
+        self.check_policy(target, credentials)?;
         Self::server_name(target)
     }
 

@@ -40,8 +40,8 @@ impl Connector {
     {
         let mut progress = rdp_progress(Some(credentials.account().clone()));
         let connection = async {
-            let name = self.permitted_name(&target)?;
             let credentials = rdp_credentials(credentials, negotiation.flags)?;
+            let name = self.permitted_name(&target, &credentials)?;
             let selected = request(&mut io, negotiation).await?;
             progress.step = Step::Tls;
             let (mut stream, complete) = self
