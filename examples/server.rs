@@ -24,13 +24,13 @@ use credssp::tls::{Acceptor, Identity};
 use credssp::{AccountName, ServerConfig, stream};
 use serde_json::{Value, json};
 
-#[path = "server/certificate.rs"]
+#[path = "shared/certificate.rs"]
 mod certificate;
 #[path = "shared/command_line.rs"]
 mod command_line;
 #[path = "server/delegated.rs"]
 mod delegated;
-#[path = "server/directory.rs"]
+#[path = "shared/directory.rs"]
 mod directory;
 #[path = "shared/kerberos.rs"]
 mod kerberos;
