@@ -6,6 +6,7 @@
 //! of the one what is due in the other.
 
 use std::fmt;
+use std::io;
 
 use credssp::rdp::{Protocol, Protocols};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -114,40 +115,38 @@ impl fmt::Display for Unfit {
     }
 }
 
-/// Reads one message in its TPKT frame, of up to 65 535 octets; `None` where no such frame comes.
-pub(crate) async fn read(from: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
+/// Reads one message in its TPKT frame, of up to 65 535 octets, or only the first octets of what is in none.
+pub(crate) async fn read(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut header = [0; TPKT_LEN];
     from.read_exact(&mut header).await?;
-    let [3, _, high, low] = header else {
-        return Ok(None);
+    let length = match header {
+        [3, _, high, low] => usize::from(u16::from_be_bytes([high, low])),
+        _ => 0,
     };
-    let length = usize::from(u16::from_be_bytes([high, low]));
-    let Some(body) = length.checked_sub(TPKT_LEN) else {
-        return Ok(None);
-    };
-    let mut rest = vec![0; body];
+    let mut rest = vec![0; length.saturating_sub(TPKT_LEN)];
     from.read_exact(&mut rest).await?;
-    Ok(Some([&header[..], &rest].concat()))
+    Ok([&header[..], &rest].concat())
 }
 
 /// Checks what `message` repeats against what was `negotiated` with its sender, and puts in its place what was negotiated
 /// with its receiver. A field that is not there is fine, for it is optional.
 pub(crate) fn mend(
-    message: &mut [u8],
+    mut message: Vec<u8>,
     negotiated: Repeated,
     beyond: Repeated,
-) -> Result<(), Unfit> {
-    let field = find(message, negotiated.shape()).ok_or(Unfit::Malformed(negotiated))?;
-    let Some(field) = field else { return Ok(()) };
-    let repeated = u32::from_le_bytes(*field);
-    if repeated != negotiated.number() {
-        return Err(Unfit::Changed {
-            negotiated,
-            repeated,
-        });
+) -> Result<Vec<u8>, Unfit> {
+    let field = find(&mut message, negotiated.shape()).ok_or(Unfit::Malformed(negotiated))?;
+    if let Some(field) = field {
+        let repeated = u32::from_le_bytes(*field);
+        if repeated != negotiated.number() {
+            return Err(Unfit::Changed {
+                negotiated,
+                repeated,
+            });
+        }
+        *field = beyond.number().to_le_bytes();
     }
-    *field = beyond.number().to_le_bytes();
-    Ok(())
+    Ok(message)
 }
 
 /// The field in `message`, if that has it; `None` where it is another message.

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use credssp::credentials::TsCredentials;
 use credssp::error::Progress;
+use credssp::rdp::EarlyUserAuthorization;
 use credssp::rdp::client::{self, Selected};
 use credssp::rdp::server::{self, Accepted};
-use credssp::rdp::{EarlyUserAuthorization, Protocols};
 use credssp::tls::{Acceptor, Connector};
 use credssp::{AccountName, Credentials, ServicePrincipalName, stream};
 use serde_json::{Map, Value, json};
@@ -100,7 +100,7 @@ impl Gateway {
         let connection = connect(&mut client, &mut target, &accepted, &selected, &traffic);
         let connected = time::timeout(self.logon_timeout, connection)
             .await
-            .unwrap_or_else(|_| Err(Failure::Closed(io::ErrorKind::TimedOut.into())));
+            .unwrap_or_else(|_| Err(Failure::TimedOut));
         let end = match connected {
             Ok(()) => Ok(splice(client, target, self.idle_timeout, &traffic).await),
             Err(failure) => {
@@ -220,30 +220,25 @@ async fn connect(
     selected: &Selected,
     traffic: &Traffic,
 ) -> Result<(), Failure> {
-    let requested = |protocols: Protocols| Repeated::ClientRequestedProtocols(protocols);
-    let chosen = Repeated::ServerSelectedProtocol;
-    let [here, there] = [accepted.selected, selected.protocol].map(chosen);
-    let mut message = read(client, here).await?;
-    connect_pdu::mend(&mut message, here, there)?;
-    target.write_all(&message).await.map_err(Failure::Closed)?;
-    target.flush().await.map_err(Failure::Closed)?;
+    let client_closed = |error| Failure::Closed("client", error);
+    let target_closed = |error| Failure::Closed("target", error);
+
+    let [here, there] =
+        [accepted.selected, selected.protocol].map(Repeated::ServerSelectedProtocol);
+    let message = connect_pdu::read(client).await.map_err(client_closed)?;
+    let message = connect_pdu::mend(message, here, there)?;
+    target.write_all(&message).await.map_err(target_closed)?;
+    target.flush().await.map_err(target_closed)?;
     traffic.count(&traffic.to_target, message.len());
 
-    let [here, there] = [accepted.requested, selected.requested].map(requested);
-    let mut message = read(target, there).await?;
-    connect_pdu::mend(&mut message, there, here)?;
-    client.write_all(&message).await.map_err(Failure::Closed)?;
-    client.flush().await.map_err(Failure::Closed)?;
+    let [here, there] =
+        [accepted.requested, selected.requested].map(Repeated::ClientRequestedProtocols);
+    let message = connect_pdu::read(target).await.map_err(target_closed)?;
+    let message = connect_pdu::mend(message, there, here)?;
+    client.write_all(&message).await.map_err(client_closed)?;
+    client.flush().await.map_err(client_closed)?;
     traffic.count(&traffic.to_client, message.len());
     Ok(())
-}
-
-async fn read(
-    from: &mut (impl tokio::io::AsyncRead + Unpin),
-    due: Repeated,
-) -> Result<Vec<u8>, Failure> {
-    let message = connect_pdu::read(from).await.map_err(Failure::Closed)?;
-    message.ok_or(Failure::Unfit(Unfit::Malformed(due)))
 }
 
 /// Why there was no session.
@@ -257,8 +252,10 @@ enum Failure {
         "cannot connect to the target: {0}: check --target, and that it runs and can be reached"
     )]
     Connect(io::Error),
-    #[error("the connection ended before the session began: {0}")]
-    Closed(io::Error),
+    #[error("the {0} ended the connection before the session began: {1}")]
+    Closed(&'static str, io::Error),
+    #[error("the session did not begin in time: --logon-timeout says how long that may take")]
+    TimedOut,
     #[error("{0}")]
     Unfit(Unfit),
 }
@@ -269,7 +266,8 @@ impl Failure {
             Self::Handshake(error) => error.kind(),
             Self::CannotLogOnWith(_) => "CannotLogOnWith",
             Self::Connect(_) => "Connect",
-            Self::Closed(_) => "Closed",
+            Self::Closed(..) => "Closed",
+            Self::TimedOut => "TimedOut",
             Self::Unfit(Unfit::Malformed(_)) => "Malformed",
             Self::Unfit(Unfit::Changed { .. }) => "NegotiationChanged",
         }

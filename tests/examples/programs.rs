@@ -115,8 +115,13 @@ pub(crate) struct Server {
 impl Server {
     /// One that knows [`ACCOUNT`], among the others that `options` give.
     pub(crate) fn start(options: &[&str]) -> Self {
+        Self::start_program("server", options)
+    }
+
+    /// Another program than `server`, with the same options.
+    pub(crate) fn start_program(name: &str, options: &[&str]) -> Self {
         let account = format!("{ACCOUNT}:{PASSWORD}");
-        let mut child = example("server")
+        let mut child = example(name)
             .args(["--listen", "127.0.0.1:0", "--account", &account])
             .args(options)
             .env("RUST_LOG", "trace")
