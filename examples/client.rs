@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::{env, fmt, fs};
+use std::{fmt, fs};
 
 use clap::Parser;
 use credssp::client::Complete;
@@ -35,7 +35,7 @@ use credssp::stream::kdc::KdcClient;
 use credssp::tls::{Connector, Trust};
 use credssp::ts_request::{MAX_MESSAGE_LEN, TsRequest};
 use credssp::{
-    AccountName, ClientConfig, Credentials, DelegationPolicy, Secret, ServicePrincipalName, stream,
+    AccountName, ClientConfig, Credentials, DelegationPolicy, ServicePrincipalName, stream,
 };
 use rustls::{ClientConnection, StreamOwned};
 use serde_json::{Value, json};
@@ -44,11 +44,14 @@ use serde_json::{Value, json};
 mod command_line;
 #[path = "shared/kerberos.rs"]
 mod kerberos;
+#[path = "shared/password.rs"]
+mod password;
 #[path = "shared/usage.rs"]
 mod usage;
 
 use command_line::{Protocol, TRANSPORT, print_json, protocol_name, tls_name};
 use kerberos::KdcOptions;
+use password::PasswordOptions;
 use usage::USAGE;
 
 /// Exit status: the server refused us.
@@ -93,17 +96,8 @@ struct Options {
     /// Whom to log on
     #[arg(long, value_name = r"DOMAIN\USER")]
     user: AccountName,
-    /// The password
-    #[arg(
-        long,
-        conflicts_with = "password_file",
-        allow_hyphen_values = true,
-        value_name = "PASSWORD"
-    )]
-    password: Option<String>,
-    /// A file with the password; one newline at its end is dropped [default: the variable CREDSSP_PASSWORD]
-    #[arg(long, value_name = "FILE")]
-    password_file: Option<PathBuf>,
+    #[command(flatten)]
+    password: PasswordOptions,
     /// The server's name, for policy, NTLM and certificates [default: TERMSRV/<host of HOST:PORT>]
     #[arg(long)]
     spn: Option<ServicePrincipalName>,
@@ -200,7 +194,7 @@ fn configure(
         Some(spn) => spn.clone(),
         None => ServicePrincipalName::termsrv(host)?,
     };
-    let credentials = Credentials::password(options.user.clone(), password(options)?);
+    let credentials = Credentials::password(options.user.clone(), options.password.required()?);
 
     let mut policy = DelegationPolicy::default();
     for pattern in &options.allow_fresh {
@@ -250,29 +244,6 @@ fn kerberos(options: &Options) -> Result<(Arc<KdcClient>, Option<Kerberos>), Box
     let mut kerberos = Kerberos::default();
     kerberos.initiator = initiator;
     Ok((kdc, possible.then_some(kerberos)))
-}
-
-/// The password, from the first source that there is. No error repeats it.
-fn password(options: &Options) -> Result<Secret<str>, Box<dyn Error>> {
-    if let Some(password) = &options.password {
-        return Ok(password.as_str().into());
-    }
-    if let Some(path) = &options.password_file {
-        let file = fs::read_to_string(path);
-        let text = file.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        let text = Secret::from(text);
-        let line = text.expose();
-        let line = line.strip_suffix('\n').unwrap_or(line);
-        return Ok(line.strip_suffix('\r').unwrap_or(line).into());
-    }
-    match env::var("CREDSSP_PASSWORD") {
-        Ok(password) => Ok(password.into()),
-        Err(env::VarError::NotUnicode(_)) => Err("CREDSSP_PASSWORD is not UTF-8".into()),
-        Err(env::VarError::NotPresent) => Err(
-            "there is no password: give --password-file FILE, set CREDSSP_PASSWORD, or, for tests, give --password"
-                .into(),
-        ),
-    }
 }
 
 /// 64 hexadecimal digits, with or without colons between the pairs.
