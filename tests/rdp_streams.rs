@@ -6,6 +6,8 @@
 #[cfg(feature = "tokio")]
 #[path = "rdp_streams/asynchronous.rs"]
 mod asynchronous;
+#[path = "rdp_streams/bad_input.rs"]
+mod bad_input;
 mod loopback;
 mod pair;
 
@@ -28,8 +30,8 @@ use credssp::{Client, Credentials, Server, ServerConfig, tls};
 
 use loopback::exchange::{raw_server, rest};
 use loopback::{
-    ServerStream, acceptor, connector, credentials, everything, localhost, look_up, p256, raw,
-    sockets, spawn,
+    PATIENCE, ServerStream, acceptor, connector, credentials, everything, localhost, look_up, p256,
+    raw, sockets, spawn,
 };
 use pair::{PASSWORD, alice};
 

@@ -9,8 +9,6 @@ mod pair;
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::TcpStream as StdTcpStream;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,10 +17,11 @@ use credssp::error::{NtStatus, OtherError, Step};
 use credssp::stream::Error;
 use credssp::tls::{Acceptor, Connector, Identity, Trust, server_public_key};
 use credssp::{Account, Client, Credentials, ServerConfig};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use loopback::narrow::Narrow;
 use loopback::raw::{self, Appending};
 use loopback::{
     VERSIONS, acceptor, connector, credentials, everything, localhost, p256, rsa, spawn,
@@ -200,41 +199,6 @@ async fn takes_several_messages_and_more_from_one_record() {
     stream.read_to_end(&mut received).await.unwrap();
     assert_eq!(received, b"application");
     server.join().unwrap();
-}
-
-/// Reads and writes one octet at a time.
-struct Narrow(TcpStream);
-
-impl AsyncRead for Narrow {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let mut octet = [0];
-        let mut narrow = ReadBuf::new(&mut octet);
-        let polled = Pin::new(&mut self.0).poll_read(cx, &mut narrow);
-        buffer.put_slice(narrow.filled());
-        polled
-    }
-}
-
-impl AsyncWrite for Narrow {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, &buffer[..buffer.len().min(1)])
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
 }
 
 #[tokio::test]

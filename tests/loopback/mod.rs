@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 pub mod exchange;
+#[cfg(feature = "tokio")]
+pub mod narrow;
 pub mod raw;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};

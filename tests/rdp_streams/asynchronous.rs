@@ -3,9 +3,13 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::*;
+use credssp::tls::{Connector, Trust};
 
-fn asynchronous(tcp: std::net::TcpStream) -> TcpStream {
+use super::*;
+use crate::loopback::VERSIONS;
+use crate::loopback::narrow::Narrow;
+
+pub(crate) fn asynchronous(tcp: std::net::TcpStream) -> TcpStream {
     tcp.set_nonblocking(true).unwrap();
     TcpStream::from_std(tcp).unwrap()
 }
@@ -155,4 +159,39 @@ async fn a_peer_that_says_nothing_is_not_waited_for_beyond_the_deadline() {
         .await;
     timed_out(started, connected);
     drop(silent);
+}
+
+/// A pipe that holds less than 6 octets is another matter: in TLS 1.3 each end then waits until the other has taken its
+/// change_cipher_spec, or the flight against it.
+#[tokio::test]
+async fn one_octet_per_read_of_the_connection_is_enough() {
+    let acceptor = acceptor(&p256());
+    for hybrid_ex in [false, true] {
+        for version in VERSIONS {
+            let (client, server) = sockets();
+            let (client, server) = (asynchronous(client), asynchronous(server));
+            let connector = Connector::with_trust(everything(), Trust::default(), version).unwrap();
+            let (config, negotiation) = (supporting(hybrid_ex), offering(true));
+            let lookup = |request| async move { look_up(&request) };
+            let authorize = |_: &_| EarlyUserAuthorization::Success;
+            let (client, server) = tokio::join!(
+                connector.connect_rdp_async(
+                    Narrow(client),
+                    localhost(),
+                    credentials(),
+                    &negotiation
+                ),
+                acceptor.accept_rdp_async(Narrow(server), config, lookup, authorize),
+            );
+            let (mut client, ..) = client.unwrap();
+            let (mut server, complete, accepted) = server.unwrap();
+            assert_eq!(accepted.selected == Protocol::HybridEx, hybrid_ex);
+            assert_eq!(complete.account, alice());
+            server.write_all(b"pong").await.unwrap();
+            server.shutdown().await.unwrap();
+            let mut words = Vec::new();
+            client.read_to_end(&mut words).await.unwrap();
+            assert_eq!(words, b"pong");
+        }
+    }
 }
