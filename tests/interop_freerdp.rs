@@ -9,13 +9,14 @@ mod peer;
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+use credssp::account::Candidate;
 use credssp::credentials::TsCredentials;
 use credssp::error::{Error as CredSspError, NtStatus, PeerIncompatible, Step};
 use credssp::mechanism::Negotiation;
 use credssp::rdp::{EarlyUserAuthorization, Protocol, RequestFlags, ResponseFlags, client, server};
 use credssp::stream::Error;
 use credssp::tls::{Connector, Trust};
-use credssp::{Account, AccountName, Credentials};
+use credssp::{Account, AccountName, Credentials, Secret};
 
 use loopback::{VERSIONS, acceptor, address, everything, localhost, p256};
 use peer::{FreerdpShadow, Peer, Xfreerdp};
@@ -23,6 +24,8 @@ use peer::{FreerdpShadow, Peer, Xfreerdp};
 const CORP: &str = FreerdpShadow::DOMAIN;
 const ALICE: &str = FreerdpShadow::USER;
 const PASSWORD: &str = FreerdpShadow::PASSWORD;
+/// Of that password.
+const NT_HASH: [u8; 16] = 0x4293_7782_1b16_cf08_bd3f_dff1_00b6_9a83_u128.to_be_bytes();
 
 /// A client of bare NTLM, which is what the shadow server takes.
 fn bare() -> credssp::ClientConfig {
@@ -112,9 +115,9 @@ fn refusals_by_freerdp_are_told_as_what_they_are() {
     log_on(&shadow, &connector, PASSWORD, RequestFlags::default()).unwrap();
 }
 
-/// What our server makes of xfreerdp, and xfreerdp of our server.
+/// What our server, which knows `account`, makes of xfreerdp, and xfreerdp of our server.
 fn serve(
-    status: Option<NtStatus>,
+    account: Account,
     password: &str,
     options: &[&str],
 ) -> (Result<(TsCredentials, server::Accepted), Error>, Xfreerdp) {
@@ -125,17 +128,12 @@ fn serve(
         let mut config = server::NegotiationConfig::default();
         config.flags = ResponseFlags::RESTRICTED_ADMIN;
         let (tcp, _) = listener.accept().unwrap();
-        let account = || {
-            let account = Account::password(PASSWORD);
-            match status {
-                Some(status) => account.with_status(status),
-                None => account,
-            }
-        };
+        // It is asked for once.
+        let mut account = Some(account);
         let accepted = acceptor.accept_rdp(
             tcp,
             config,
-            |_| Ok(Some(account())),
+            |_| Ok(account.take()),
             |_| EarlyUserAuthorization::Success,
         );
         accepted.map(|(_, complete, accepted)| (complete.credentials, accepted))
@@ -154,21 +152,61 @@ fn xfreerdp_delegates_its_password_to_our_server() {
         (&[][..], false, [CORP, ALICE, PASSWORD]),
         (&["/restricted-admin"], true, ["", "", ""]),
     ] {
-        let (accepted, end) = serve(None, PASSWORD, options);
+        let (accepted, end) = serve(Account::password(PASSWORD), PASSWORD, options);
         assert_eq!(end.code, Xfreerdp::CLOSED, "{}", end.stderr);
         let (credentials, accepted) = accepted.unwrap();
         assert_eq!(accepted.selected, Protocol::Hybrid);
         assert_eq!(accepted.cookie.as_deref(), Some(ALICE.as_bytes()));
         assert_eq!(accepted.restricted_admin, restricted_admin);
-        let TsCredentials::Password(delegated) = credentials else {
-            panic!("no password credentials");
-        };
-        let delegated = [
-            &*delegated.domain_name,
-            &delegated.user_name,
-            delegated.password.expose(),
-        ];
-        assert_eq!(delegated, expected);
+        assert_eq!(delegated(&credentials), expected);
+    }
+}
+
+#[track_caller]
+fn delegated(credentials: &TsCredentials) -> [&str; 3] {
+    let TsCredentials::Password(delegated) = credentials else {
+        panic!("no password credentials");
+    };
+    [
+        &delegated.domain_name,
+        &delegated.user_name,
+        delegated.password.expose(),
+    ]
+}
+
+/// The client has the NT hash in place of the password, and with that nothing that it could delegate.
+#[test]
+fn xfreerdp_logs_on_to_our_server_with_a_hash_alone() {
+    if !peer::available(Peer::Freerdp) {
+        return;
+    }
+    let nt_hash = || Secret::new(NT_HASH);
+    let option = |hash: [u8; 16]| {
+        let digits: String = hash.iter().map(|octet| format!("{octet:02x}")).collect();
+        format!("/pth:{digits}")
+    };
+    let right = option(NT_HASH);
+    for account in [
+        Account::password(PASSWORD),
+        Account::nt_hash(nt_hash()),
+        Account::candidates([
+            Candidate::Password("an older one".into()),
+            Candidate::NtHash(nt_hash()),
+        ]),
+    ] {
+        // The client wants a password, if not a right one.
+        let (accepted, end) = serve(account, "another", &["/restricted-admin", &right]);
+        assert_eq!(end.code, Xfreerdp::CLOSED, "{}", end.stderr);
+        let (credentials, accepted) = accepted.unwrap();
+        assert!(accepted.restricted_admin);
+        assert_eq!(delegated(&credentials), ["", "", ""]);
+    }
+
+    let wrong = option([0x5a; 16]);
+    for account in [Account::password(PASSWORD), Account::nt_hash(nt_hash())] {
+        let (accepted, end) = serve(account, PASSWORD, &["/restricted-admin", &wrong]);
+        assert_eq!(accepted.unwrap_err().kind(), "AuthenticationFailed");
+        assert_eq!(end.code, 134, "{}", end.stderr);
     }
 }
 
@@ -177,7 +215,7 @@ fn xfreerdp_understands_each_refusal_of_our_server() {
     if !peer::available(Peer::Freerdp) {
         return;
     }
-    let (accepted, end) = serve(None, "another", &[]);
+    let (accepted, end) = serve(Account::password(PASSWORD), "another", &[]);
     assert_eq!(accepted.unwrap_err().kind(), "AuthenticationFailed");
     assert_eq!(end.code, 134, "{}", end.stderr);
     for (status, code) in [
@@ -191,7 +229,8 @@ fn xfreerdp_understands_each_refusal_of_our_server() {
         (0xC000_0193, 157),
         (0xC000_015B, 158),
     ] {
-        let (accepted, end) = serve(Some(NtStatus::from_u32(status)), PASSWORD, &[]);
+        let account = Account::password(PASSWORD).with_status(NtStatus::from_u32(status));
+        let (accepted, end) = serve(account, PASSWORD, &[]);
         assert_eq!(accepted.unwrap_err().kind(), "AccountRefused");
         assert_eq!(end.code, code, "{status:08X}: {}", end.stderr);
     }
