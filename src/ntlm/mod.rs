@@ -14,6 +14,7 @@ use crate::mechanism::{Mechanism, Oid};
 
 mod acceptor;
 mod context;
+mod exchange_keys;
 mod flags;
 mod initiator;
 mod key;
@@ -23,6 +24,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
+pub use exchange_keys::ExchangeKeys;
 pub use flags::NegotiateFlags;
 pub use message::{
     AuthenticateMessage, AvId, AvPair, AvPairs, AvPairsIter, ChallengeMessage, NegotiateMessage,

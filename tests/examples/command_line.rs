@@ -66,6 +66,37 @@ fn mistakes_in_the_command_line_are_told_without_secrets() {
             to_host(&[&secret[..], &["--trust-roots", "Cargo.toml"]].concat()),
             "no certificate",
         ),
+        ("decode", vec![], "required"),
+        (
+            "decode",
+            [&["3005a003020106"], &secret[..], &["--password-file", "f"]].concat(),
+            "cannot be used with",
+        ),
+        (
+            "decode",
+            [
+                &["3005a003020106"],
+                &secret[..],
+                &["--keytab", "/does/not/exist"],
+            ]
+            .concat(),
+            "/does/not/exist",
+        ),
+        (
+            "decode",
+            [
+                &["3005a003020106"],
+                &secret[..],
+                &["--certificate", "Cargo.toml"],
+            ]
+            .concat(),
+            "holds no certificate",
+        ),
+        (
+            "decode",
+            [&["3005a003020106"], &secret[..], &["--public-key", "x"]].concat(),
+            "in hexadecimal",
+        ),
         ("server", listen(&[]), "--account"),
         (
             "server",
@@ -109,7 +140,7 @@ fn mistakes_in_the_command_line_are_told_without_secrets() {
 
 #[test]
 fn help_shows_examples() {
-    for program in ["client", "server"] {
+    for program in ["client", "decode", "server"] {
         let run = Run::of(example(program).arg("--help"));
         assert_eq!((run.status, &*run.stderr), (0, ""), "{run:?}");
         assert!(run.stdout.contains("Examples:"), "{run:?}");

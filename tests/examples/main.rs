@@ -4,6 +4,7 @@
 
 mod command_line;
 mod connection;
+mod decode;
 mod kerberos;
 mod logon;
 mod loopback;

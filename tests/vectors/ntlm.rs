@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use credssp::account::Candidate;
 use credssp::environment::{Environment, GetRandomFailed, Random, TimeProvider};
 use credssp::error::{AuthenticationFailure, Error, PeerIncompatible};
 use credssp::gss::{
@@ -11,8 +12,8 @@ use credssp::gss::{
     MechanismProvider, SecurityContext,
 };
 use credssp::ntlm::{
-    AuthenticateMessage, AvId, ChallengeMessage, NegotiateFlags, NegotiateMessage, Ntlm,
-    Ntlmv2Response,
+    AuthenticateMessage, AvId, ChallengeMessage, ExchangeKeys, NegotiateFlags, NegotiateMessage,
+    Ntlm, Ntlmv2Response,
 };
 use credssp::ts_request::{self, Direction, ServerPublicKey};
 use credssp::{Account, AccountName, Credentials, ServicePrincipalName};
@@ -190,6 +191,14 @@ fn prove(messages: [&[u8]; 3], user: &str, password: &str) -> Proof {
             &[negotiate, challenge_bytes, &without],
         )
     });
+    let candidate = Candidate::Password(password.into());
+    let keys = ExchangeKeys::derive(&challenge, &message, &candidate).unwrap();
+    assert_eq!(keys.session_base_key.expose()[..], session_base_key);
+    assert_eq!(keys.exported_session_key.expose()[..], exported_session_key);
+    let theirs = keys.mic(negotiate, challenge_bytes, authenticate);
+    assert_eq!(theirs.unwrap().map(Vec::from), mic);
+    let wrong = Candidate::Password("another".into());
+    assert!(ExchangeKeys::derive(&challenge, &message, &wrong).is_err());
     Proof {
         ntowf_v2,
         session_base_key,
