@@ -175,6 +175,9 @@ fn run_section(section: &str, value: &Value, file: &BTreeMap<String, Value>, rep
             report.not_yet(section, 1);
         }
         "x224" => report.each(section, value, rdp::x224),
+        "early_user_authorization" => {
+            report.each(section, value, rdp::early_user_authorization);
+        }
         _ => report.fail(&format!("{section}: an unknown section")),
     }
 }

@@ -1,8 +1,10 @@
-//! X.224 Connection Requests and Confirms.
+//! X.224 Connection Requests and Confirms, and the word on the user behind CredSSP.
 
 use bytes::BytesMut;
 use credssp::error::NegotiationFailure;
-use credssp::rdp::{self, ConnectionConfirm, ConnectionRequest, Protocol, Protocols};
+use credssp::rdp::{
+    self, ConnectionConfirm, ConnectionRequest, EarlyUserAuthorization, Protocol, Protocols,
+};
 
 use super::Entry;
 
@@ -42,4 +44,17 @@ pub(super) fn x224(entry: &Entry<'_>) {
         }
     }
     assert_eq!(encoded, entry.bytes);
+}
+
+pub(super) fn early_user_authorization(entry: &Entry<'_>) {
+    let expected = match entry.id {
+        "AUTHZ_SUCCESS" => EarlyUserAuthorization::Success,
+        "AUTHZ_ACCESS_DENIED" => EarlyUserAuthorization::AccessDenied,
+        other => panic!("{other}"),
+    };
+    let mut bytes = BytesMut::from(&entry.bytes[..]);
+    assert_eq!(EarlyUserAuthorization::take(&mut bytes), Ok(Some(expected)));
+    assert!(bytes.is_empty());
+    expected.encode(&mut bytes);
+    assert_eq!(bytes, entry.bytes);
 }
