@@ -5,6 +5,8 @@
   pyspnego_peer.py client PORT --user 'CORP\\alice' --password secret
   pyspnego_peer.py server --mech kerberos --krb5-conf FILE --keytab FILE
   pyspnego_peer.py client PORT --mech kerberos --krb5-conf FILE --target-host HOST --user alice@REALM --password secret
+  pyspnego_peer.py server --rdp hybrid-ex --early 5 --account 'CORP\\alice:secret'
+  pyspnego_peer.py client PORT --rdp hybrid-ex --user 'CORP\\alice' --password secret
 
 Standard output is JSON, one object a line.  A server says {"listening": PORT, ...} first, then one line for each
 connection; a client says one line.  Both give up after --timeout seconds with exit status 3.
@@ -23,6 +25,7 @@ import shutil
 import signal
 import socket
 import ssl
+import struct
 import sys
 import tempfile
 import threading
@@ -41,6 +44,8 @@ os.environ["KRB5CCNAME"] = "FILE:" + os.path.join(PRIVATE, "ccache")
 os.environ["KRB5_KTNAME"] = os.environ["KRB5_CLIENT_KTNAME"] = "FILE:" + os.path.join(PRIVATE, "keytab")
 os.environ["KRB5RCACHENAME"] = "file2:" + os.path.join(PRIVATE, "rcache")
 
+sys.dont_write_bytecode = True
+import rdp  # noqa: E402  (beside this script)
 import spnego  # noqa: E402  (reads the environment that is set above)
 import spnego._credssp as engine  # noqa: E402
 import spnego._credssp_structures as structures  # noqa: E402
@@ -115,6 +120,13 @@ class SocketContext(engine.CredSSPProxy):
         if not data:
             raise PeerClosed("TLS was closed at stage %r" % self._auth_stage)
         self.plaintext += data
+
+    def hear(self, count):
+        """That much of what comes behind CredSSP."""
+        while len(self.plaintext) < count:
+            self.read_plaintext()
+        heard, self.plaintext = self.plaintext[:count], self.plaintext[count:]
+        return heard
 
     def run(self):
         """The whole exchange, and application data behind it."""
@@ -196,6 +208,8 @@ def der_length(data):
 def delegated(kind, user, password):
     """The credential that a client delegates, pyspnego's own type."""
     domain, _, name = user.rpartition("\\")
+    if kind == "nothing":
+        return structures.TSPasswordCreds("", "", "")
     if kind == "password":
         return structures.TSPasswordCreds(domain, name, password)
     if kind == "smart-card":
@@ -256,8 +270,34 @@ def new_context(options, tls):
             credentials.insert(0, spnego.KerberosCCache("FILE:" + options.ccache))
         settings["credssp_negotiate_context"] = spnego.client(credentials, protocol=options.mech, **target)
     context = SocketContext(options.user, options.password, usage="initiate", **target, **settings)
-    context._ts_credential = structures.TSCredentials(delegated(options.delegate, options.user, options.password))
+    kind = "nothing" if options.restricted_admin else options.delegate
+    context._ts_credential = structures.TSCredentials(delegated(kind, options.user, options.password))
     return context
+
+
+def negotiate_rdp(options, sock, context, told):
+    """Remote Desktop's part before TLS; whether a word on the user's authorization follows CredSSP."""
+    if not options.rdp:
+        return False
+    told["rdp"] = rdp.answer(sock, options) if options.role == "server" else rdp.request(sock, options)
+    selected = told["rdp"].get("selected")
+    if selected not in (rdp.HYBRID, rdp.HYBRID_EX):
+        told["behind"] = rdp.drain(sock)
+        raise rdp.Refused("there is no CredSSP")
+    if selected == rdp.HYBRID:
+        return False
+    if options.role == "server":
+        context.last_words = struct.pack("<I", options.early) + context.last_words
+    else:
+        context.last_words = b""  # a client waits for what the server says
+    return True
+
+
+def hear_authorization(options, context, told):
+    told["early"], = struct.unpack("<I", context.hear(4))
+    if told["early"]:
+        raise rdp.Refused("early user authorization is %d" % told["early"])
+    context.send(context.encrypt((options.say or "").encode()))
 
 
 def exchange(options, tls, sock):
@@ -267,9 +307,11 @@ def exchange(options, tls, sock):
     log.addHandler(context.refusal)
     told = {"ok": False}
     try:
+        authorized = negotiate_rdp(options, sock, context, told)
         context.run()
-        while len(context.plaintext) < options.hear:
-            context.read_plaintext()
+        if authorized and options.role == "client":
+            hear_authorization(options, context, told)
+        heard = context.hear(options.hear)
         told["ok"] = True
         told["mechanism"] = context.negotiated_protocol
         credential = context._ts_credential
@@ -277,7 +319,7 @@ def exchange(options, tls, sock):
         if options.role == "server":
             told["account"] = context.client_principal
         if options.hear:
-            told["heard"] = context.plaintext[:options.hear].decode("utf-8", "replace")
+            told["heard"] = heard.decode("utf-8", "replace")
     except Exception as error:  # whatever went wrong is this peer's answer
         told["error"] = type(error).__name__
         told["message"] = str(error)[:400]
@@ -357,6 +399,8 @@ def arguments():
         role.add_argument("--target-service", default="TERMSRV")
         role.add_argument("--target-host", default="localhost")
         role.add_argument("--krb5-conf", metavar="FILE", help="Kerberos' configuration, which tells the KDC")
+        role.add_argument("--rdp", choices=rdp.OFFERS, help="Remote Desktop's negotiation before TLS")
+        role.add_argument("--restricted-admin", action="store_true", help="the client's wish, or the server's leave")
         role.add_argument("--say", metavar="TEXT", help="application data to send behind the last message")
         role.add_argument("--hear", type=int, default=0, metavar="N", help="read N bytes of application data")
         role.add_argument("--trace", action="store_true", help="tell all TSRequests in hex")
@@ -365,6 +409,10 @@ def arguments():
     server.add_argument("--account", action="append", default=[], metavar="DOMAIN\\USER:PASSWORD")
     server.add_argument("--keytab", metavar="FILE", help="the services' keys")
     server.add_argument("--cert", metavar="PEM", help="RSA certificate and key in one file; made anew otherwise")
+    server.add_argument("--early", type=lambda text: int(text, 0), default=0, metavar="N",
+                        help="early user authorization, where HYBRID_EX is selected: 0 yes, 5 no")
+    server.add_argument("--neg-failure", type=int, metavar="N", help="refuse with this RDP_NEG_FAILURE")
+    server.add_argument("--select", type=int, metavar="N", help="this protocol, requested or not")
     server.add_argument("--count", type=int, default=1, help="end after so many connections")
     client.add_argument("port", type=int)
     client.add_argument("--user", required=True, metavar="DOMAIN\\USER", help="or USER@REALM")
