@@ -27,7 +27,7 @@ use credssp::error::{HandshakeError, KdcError, Progress, Step, TlsError};
 use credssp::kerberos::Kerberos;
 use credssp::kerberos::initiator::ClientName;
 use credssp::policy::SpnPattern;
-use credssp::proof::ServerProof;
+use credssp::proof::{CertificateProof, ServerProof, Thumbprint};
 use credssp::rdp::RequestFlags;
 use credssp::rdp::client::NegotiationConfig;
 use credssp::stream::files;
@@ -104,9 +104,14 @@ struct Options {
     /// Certificates, in PEM, of authorities that prove a server whose certificate names its host
     #[arg(long, value_name = "PEM")]
     trust_roots: Vec<PathBuf>,
-    /// The SHA-256 fingerprint of a certificate that proves the server: 64 hexadecimal digits, colons allowed
-    #[arg(long, value_name = "SHA256", value_parser = pin)]
-    pin: Vec<[u8; 32]>,
+    /// Trust the authorities that this computer trusts, too
+    #[cfg(feature = "native-roots")]
+    #[arg(long)]
+    native_roots: bool,
+    /// The thumbprint of a certificate that proves the server: 64 hexadecimal digits of SHA-256, or 40 of SHA-1 as WinRM's
+    /// CertificateThumbprint has them; colons and spaces allowed
+    #[arg(long, value_name = "THUMBPRINT")]
+    pin: Vec<Thumbprint>,
     /// Policy AllowFreshCredentials: delegate to servers with such a name that prove it, by their certificate or by Kerberos
     #[arg(long, value_name = "PATTERN")]
     allow_fresh: Vec<SpnPattern>,
@@ -218,6 +223,14 @@ fn configure(
         let pem = pem.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         trust.add_pem_roots(&pem)?;
     }
+    #[cfg(feature = "native-roots")]
+    if options.native_roots {
+        for problem in trust.add_native_roots()?.problems {
+            eprintln!(
+                "client: a root of this computer's cannot be read, and is not trusted: {problem}"
+            );
+        }
+    }
     let connector = Connector::with_trust(config, trust, options.protocol.tls_versions())?;
     let connector = connector.with_timeout(DEADLINE).with_kdc(kdc);
     Ok((connector, target, credentials))
@@ -244,19 +257,6 @@ fn kerberos(options: &Options) -> Result<(Arc<KdcClient>, Option<Kerberos>), Box
     let mut kerberos = Kerberos::default();
     kerberos.initiator = initiator;
     Ok((kdc, possible.then_some(kerberos)))
-}
-
-/// 64 hexadecimal digits, with or without colons between the pairs.
-fn pin(text: &str) -> Result<[u8; 32], String> {
-    let digits = text.chars().filter(|c| *c != ':').collect::<Vec<_>>();
-    let octets = digits.chunks(2).map(|pair| match pair {
-        [high, low] => u8::try_from(high.to_digit(16)? * 16 + low.to_digit(16)?).ok(),
-        _ => None,
-    });
-    octets
-        .collect::<Option<Vec<_>>>()
-        .and_then(|octets| octets.try_into().ok())
-        .ok_or_else(|| "a SHA-256 fingerprint has 64 hexadecimal digits".into())
 }
 
 fn delegate(
@@ -293,6 +293,11 @@ fn delegate(
         },
         "target": spn,
     });
+    if let (Value::Object(line), ServerProof::Certificate, Some(Ok(proof))) =
+        (&mut line, complete.proof, &complete.certificate)
+    {
+        line.insert("certificate".into(), certificate_name(*proof).into());
+    }
     if let (Value::Object(line), Some(reason)) = (&mut line, &complete.fallback) {
         eprintln!(
             "client: {} took the place of Kerberos: {reason}",
@@ -304,6 +309,15 @@ fn delegate(
         line.insert("selected".into(), protocol_name(selected.protocol).into());
     }
     Ok(line)
+}
+
+fn certificate_name(proof: CertificateProof) -> &'static str {
+    match proof {
+        CertificateProof::Chain => "chain",
+        CertificateProof::Sha256Pin => "sha256-pin",
+        CertificateProof::Sha1Pin => "sha1-pin",
+        _ => "other",
+    }
 }
 
 /// Connects to the first of the server's addresses that answers.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use credssp::credentials::TsCredentials;
 use credssp::error::{DelegationDeniedReason, Error, Step};
-use credssp::proof::ServerProof;
+use credssp::proof::{ServerProof, Thumbprint};
 use credssp::stream;
 use credssp::tls::{Acceptor, Connector, Identity, TlsVersions, Trust};
 use credssp::{ClientConfig, DelegationPolicy, ServerConfig, ServicePrincipalName};
@@ -76,7 +76,8 @@ fn proof(trust: Trust, identity: &Identity) -> ServerProof {
 fn pin(identity: &Identity) -> Trust {
     let hash = digest::digest(&digest::SHA256, &identity.chain()[0]);
     let mut trust = Trust::default();
-    trust.pins.push(hash.as_ref().try_into().unwrap());
+    let octets = hash.as_ref().try_into().unwrap();
+    trust.pins.push(Thumbprint::Sha256(octets));
     trust
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, HandshakeError, NtStatus, PeerMisbehaved, Progress, St
 use crate::gss::{AwaitsKdc, Initiator, InitiatorStep, SecurityContext};
 use crate::kdc::{KdcReply, KdcRequest};
 use crate::mechanism::Mechanism;
-use crate::proof::ServerProof;
+use crate::proof::{CertificateVerdict, ServerProof};
 use crate::ts_request::{self, BindingProof, Direction, TsRequest};
 
 /// A handshake in progress: what the caller has to do next.
@@ -39,6 +39,9 @@ pub struct Complete {
     pub version: u32,
     /// What proved the server.
     pub proof: ServerProof,
+    /// How the certificate proves the server or why it does not, whatever has counted in the end; none where only
+    /// [`Client::with_proof()`] has told.
+    pub certificate: Option<CertificateVerdict>,
     /// Why a mechanism that was preferred to this one could not be used, where that is so.
     pub fallback: Option<Error>,
 }
@@ -140,6 +143,7 @@ pub(super) fn start(client: Client, out: &mut BytesMut) -> Result<Handshake, Han
         step: Step::Negotiation,
         account: Some(client.credentials.account().clone()),
         proof: Some(client.proof),
+        certificate: client.certificate.clone(),
         ..Progress::default()
     };
     let versions = match client.versions() {
@@ -352,6 +356,7 @@ impl Core {
             mechanism,
             version,
             proof,
+            certificate: self.progress.certificate.take(),
             fallback: self.progress.fallback.take(),
         }))
     }
@@ -369,6 +374,12 @@ impl Core {
     }
 
     fn fail(self, error: Error) -> HandshakeError {
+        let error = match (error, &self.progress.certificate) {
+            (Error::DelegationDenied(denied), Some(Err(problem))) => {
+                denied.because_of(problem).into()
+            }
+            (error, _) => error,
+        };
         debug!(%error, step = %self.progress.step, "the handshake failed");
         HandshakeError::new(error, self.progress)
     }

@@ -58,7 +58,7 @@ use crate::gss::MechanismProvider;
 use crate::mechanism::{Mechanism, Negotiation};
 use crate::name::ServicePrincipalName;
 use crate::policy::{DelegationPolicy, EncryptionOracleRemediation};
-use crate::proof::ServerProof;
+use crate::proof::{CertificateVerdict, ServerProof};
 use crate::ts_request::{MAX_MESSAGE_LEN, ServerPublicKey};
 
 mod handshake;
@@ -184,6 +184,7 @@ pub struct Client {
     credentials: Credentials,
     server_key: ServerPublicKey,
     proof: ServerProof,
+    certificate: Option<CertificateVerdict>,
 }
 
 impl Client {
@@ -201,6 +202,7 @@ impl Client {
             credentials,
             server_key,
             proof: ServerProof::None,
+            certificate: None,
         }
     }
 
@@ -216,6 +218,18 @@ impl Client {
             ServerProof::Kerberos | ServerProof::None => ServerProof::None,
         };
         self
+    }
+
+    /// As [`Self::with_proof()`], with how the certificate proves the server or why it does not, which then stands in the outcome and
+    /// in a refusal by policy.
+    #[must_use]
+    pub fn with_certificate(mut self, verdict: CertificateVerdict) -> Self {
+        let proof = match verdict {
+            Ok(_) => ServerProof::Certificate,
+            Err(_) => ServerProof::None,
+        };
+        self.certificate = Some(verdict);
+        self.with_proof(proof)
     }
 
     /// Starts. The first message is appended to `out`.

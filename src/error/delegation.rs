@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::NtStatus;
 use crate::group_policy::{CredentialClass, PolicyList, PolicyState, RestrictedDelegation};
 use crate::name::ServicePrincipalName;
-use crate::proof::ServerProof;
+use crate::proof::{CertificateProblem, ServerProof};
 
 /// Our delegation policy refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct DelegationDenied {
     pub state: PolicyState,
     /// The pattern that denies the target, or the one that would allow it if the server had a better proof.
     pub pattern: Option<Box<str>>,
+    /// Why the server's certificate does not prove it, where that is known.
+    pub certificate: Option<Box<CertificateProblem>>,
 }
 
 impl DelegationDenied {
@@ -37,6 +39,12 @@ impl DelegationDenied {
             | DelegationDeniedReason::NotAllowed
             | DelegationDeniedReason::Restricted(_) => NtStatus::SEC_E_DELEGATION_POLICY,
         }
+    }
+
+    /// Adds why the server's certificate does not prove it.
+    pub(crate) fn because_of(mut self, problem: &CertificateProblem) -> Self {
+        self.certificate = Some(Box::new(problem.clone()));
+        self
     }
 
     /// The patterns that would fit: the name itself, and its domain's.
@@ -81,6 +89,22 @@ impl DelegationDenied {
 
 impl fmt::Display for DelegationDenied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_reason(f)?;
+        let by_proof = matches!(
+            self.reason,
+            DelegationDeniedReason::NotAllowed | DelegationDeniedReason::NtlmOnly
+        );
+        match &self.certificate {
+            Some(problem) if by_proof && self.proof == ServerProof::None => {
+                write!(f, "; its certificate does not prove it: {problem}")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl DelegationDenied {
+    fn write_reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             target,
             class,

@@ -4,7 +4,7 @@ use std::fmt;
 use super::Error;
 use crate::mechanism::Mechanism;
 use crate::name::AccountName;
-use crate::proof::ServerProof;
+use crate::proof::{CertificateVerdict, ServerProof};
 
 /// An error of a handshake, with how far the handshake had come.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub struct Progress {
     pub peer_version: Option<u32>,
     /// What has proved the server so far (client only; a server does not know).
     pub proof: Option<ServerProof>,
+    /// How the certificate proves the server or why it does not, once that is known (client only).
+    pub certificate: Option<CertificateVerdict>,
     /// Why a mechanism that was preferred could not be used, where another one took its place (client only).
     pub fallback: Option<Error>,
 }

@@ -180,6 +180,7 @@ impl DelegationPolicy {
             list: Some(list),
             state: self.list(list).state(),
             pattern: pattern.map(|found| found.pattern.as_str().into()),
+            certificate: None,
         };
         if let Some(found) = self.find(deny, &name) {
             return Err(denied(DelegationDeniedReason::Denied, deny, Some(found)));
@@ -226,6 +227,7 @@ impl DelegationPolicy {
             list: None,
             state: PolicyState::Enabled,
             pattern: None,
+            certificate: None,
         })
     }
 

@@ -1,15 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ring::digest;
-use rustls::RootCertStore;
-use rustls::client::danger::ServerCertVerifier;
-use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
+use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tracing::debug;
 
+use super::trust::{Judge, Trust};
 use super::verifier::KeyHolderVerifier;
 use super::{DEFAULT_TIMEOUT, TlsVersions, server_public_key};
 use crate::client::{Client, ClientConfig};
@@ -19,37 +15,7 @@ use crate::error::{Error, OtherError};
 use crate::kdc::AsyncKdcTransport;
 use crate::kdc::KdcTransport;
 use crate::name::ServicePrincipalName;
-use crate::proof::ServerProof;
-
-/// Which certificates prove a server. The default trusts none.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Trust {
-    /// Roots: a certificate that chains to one of them and names the host proves the server.
-    pub roots: Vec<CertificateDer<'static>>,
-    /// SHA-256 over the DER of certificates that prove the server by themselves.
-    pub pins: Vec<[u8; 32]>,
-}
-
-impl Trust {
-    /// Adds the roots in a PEM text.
-    ///
-    /// # Errors
-    /// Where the text is no PEM, or holds no certificate.
-    pub fn add_pem_roots(&mut self, pem: &[u8]) -> Result<(), Error> {
-        let before = self.roots.len();
-        for root in CertificateDer::pem_slice_iter(pem) {
-            let root = root.map_err(|error| {
-                OtherError::new(format!("cannot read the trusted roots: {error}"))
-            })?;
-            self.roots.push(root);
-        }
-        if self.roots.len() == before {
-            return Err(OtherError::new("the trusted roots hold no certificate").into());
-        }
-        Ok(())
-    }
-}
+use crate::proof::{CertificateProblem, CertificateVerdict, ServerProof};
 
 /// What a client needs for TLS and CredSSP together. Cheap to clone: connections share it.
 ///
@@ -58,8 +24,7 @@ impl Trust {
 pub struct Connector {
     tls: Arc<rustls::ClientConfig>,
     credssp: Arc<ClientConfig>,
-    roots: Option<Arc<WebPkiServerVerifier>>,
-    pins: Vec<[u8; 32]>,
+    judge: Judge,
     timeout: Duration,
     kdc: Option<Arc<dyn KdcTransport>>,
     #[cfg(feature = "tokio")]
@@ -95,8 +60,7 @@ impl Connector {
         Ok(Self {
             tls: Arc::new(tls),
             credssp: credssp.into(),
-            roots: chain_verifier(trust.roots, provider)?,
-            pins: trust.pins,
+            judge: Judge::new(trust, provider)?,
             timeout: DEFAULT_TIMEOUT,
             kdc: None,
             #[cfg(feature = "tokio")]
@@ -151,12 +115,20 @@ impl Connector {
         credentials: &Credentials,
     ) -> Result<(), Error> {
         // Roots and pins are no promise that the server's certificate fits them.
-        let possible: &[ServerProof] = if self.roots.is_some() || !self.pins.is_empty() {
-            &[ServerProof::Certificate, ServerProof::None]
-        } else {
+        let possible: &[ServerProof] = if self.judge.trusts_nothing() {
             &[ServerProof::None]
+        } else {
+            &[ServerProof::Certificate, ServerProof::None]
         };
-        Ok(self.credssp.check_policy(target, credentials, possible)?)
+        let checked = self.credssp.check_policy(target, credentials, possible);
+        checked.map_err(|denied| {
+            if self.judge.trusts_nothing() {
+                denied.because_of(&CertificateProblem::nothing_trusted())
+            } else {
+                denied
+            }
+        })?;
+        Ok(())
     }
 
     /// The name to ask for in TLS.
@@ -181,49 +153,39 @@ impl Connector {
             .and_then(<[_]>::split_first)
             .ok_or(rustls::Error::NoCertificatesPresented)?;
         let key = server_public_key(end_entity)?;
-        let proof = self.proof(end_entity, intermediates, &target)?;
-        Ok(Client::new(self.credssp.clone(), target, credentials, key).with_proof(proof))
+        let verdict = self.verdict(end_entity, intermediates, &target)?;
+        match &verdict {
+            Ok(proof) => debug!(%proof, %target, "the certificate proves the server"),
+            Err(problem) => debug!(%problem, %target, "the certificate does not prove the server"),
+        }
+        Ok(Client::new(self.credssp.clone(), target, credentials, key).with_certificate(verdict))
     }
 
-    /// How far a certificate proves the server.
-    fn proof(
+    /// How far `certificates`, the server's own first, prove `target`, or why they do not.
+    ///
+    /// That the server holds its certificate's key is another matter, which each TLS handshake shows.
+    ///
+    /// # Errors
+    /// Where there is no certificate, or the target's host is no name that a certificate could have.
+    pub fn certificate_verdict(
+        &self,
+        certificates: &[CertificateDer<'_>],
+        target: &ServicePrincipalName,
+    ) -> Result<CertificateVerdict, Error> {
+        let (end_entity, intermediates) = certificates
+            .split_first()
+            .ok_or(rustls::Error::NoCertificatesPresented)?;
+        self.verdict(end_entity, intermediates, target)
+    }
+
+    fn verdict(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         target: &ServicePrincipalName,
-    ) -> Result<ServerProof, Error> {
-        let fingerprint = digest::digest(&digest::SHA256, end_entity);
-        if self.pins.iter().any(|pin| pin == fingerprint.as_ref()) {
-            return Ok(ServerProof::Certificate);
-        }
-        let Some(roots) = &self.roots else {
-            return Ok(ServerProof::None);
-        };
-        let name = Self::server_name(target)?;
+    ) -> Result<CertificateVerdict, Error> {
+        let host = Self::server_name(target)?;
         let now = UnixTime::since_unix_epoch(self.credssp.environment.time.since_unix_epoch());
-        match roots.verify_server_cert(end_entity, intermediates, &name, &[], now) {
-            Ok(_) => Ok(ServerProof::Certificate),
-            Err(error) => {
-                debug!(%error, %target, "the certificate does not prove the server");
-                Ok(ServerProof::None)
-            }
-        }
+        Ok(self.judge.verdict(end_entity, intermediates, &host, now))
     }
-}
-
-fn chain_verifier(
-    roots: Vec<CertificateDer<'static>>,
-    provider: Arc<CryptoProvider>,
-) -> Result<Option<Arc<WebPkiServerVerifier>>, Error> {
-    if roots.is_empty() {
-        return Ok(None);
-    }
-    let mut store = RootCertStore::empty();
-    for root in roots {
-        store.add(root)?;
-    }
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
-        .build()
-        .map_err(OtherError::new)?;
-    Ok(Some(verifier))
 }

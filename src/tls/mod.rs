@@ -15,6 +15,7 @@ mod identity;
 mod public_key;
 #[cfg(feature = "self-signed")]
 mod self_signed;
+mod trust;
 mod verifier;
 
 use std::time::Duration;
@@ -22,11 +23,14 @@ use std::time::Duration;
 use rustls::SupportedProtocolVersion;
 
 pub use acceptor::Acceptor;
-pub use connector::{Connector, Trust};
+pub use connector::Connector;
 pub use identity::Identity;
 pub use public_key::server_public_key;
 /// The TLS library, whose types stand in this module's interface and in that of the drivers.
 pub use rustls;
+#[cfg(feature = "native-roots")]
+pub use trust::NativeRoots;
+pub use trust::Trust;
 
 /// How long a handshake may take, unless told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -52,3 +52,23 @@ pub(super) fn rsa_modulus_bits(certificate: &CertificateDer<'_>) -> Option<usize
     let zeros = modulus.iter().take_while(|octet| **octet == 0).count();
     Some(modulus.len().saturating_sub(zeros).saturating_mul(8))
 }
+
+/// Whether a certificate names itself as its issuer (RFC 5280, section 4.1).
+pub(super) fn is_self_issued(certificate: &CertificateDer<'_>) -> bool {
+    names(certificate).is_ok_and(|(issuer, subject)| issuer == subject)
+}
+
+/// The issuer and the subject of `TBSCertificate ::= SEQUENCE { version [0] DEFAULT v1, serialNumber, signature, issuer,
+/// validity, subject, ... }`.
+fn names<'a>(certificate: &'a CertificateDer<'_>) -> Result<(&'a [u8], &'a [u8]), InvalidMessage> {
+    const FIELD: &str = "TBSCertificate";
+    let mut certificate = Reader::new(certificate).read(der::SEQUENCE, "Certificate")?;
+    let mut fields = certificate.read(der::SEQUENCE, FIELD)?;
+    fields.optional(der::context(0), FIELD)?;
+    fields.read(der::INTEGER, FIELD)?;
+    fields.read(der::SEQUENCE, FIELD)?;
+    let issuer = fields.read(der::SEQUENCE, FIELD)?.rest();
+    fields.read(der::SEQUENCE, FIELD)?;
+    let subject = fields.read(der::SEQUENCE, FIELD)?.rest();
+    Ok((issuer, subject))
+}

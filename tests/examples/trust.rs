@@ -1,9 +1,11 @@
 //! To whom the client delegates: policy, certificates and versions.
 
 use rcgen::{CertifiedKey, KeyPair};
-use ring::digest::{SHA256, digest};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 
 use crate::programs::{NEGOTIATION, NTLM_ONLY, Server, TLS, certificate_for, file};
+#[cfg(feature = "native-roots")]
+use crate::programs::{PASSWORD, Run, client_without_password};
 
 #[test]
 fn nothing_is_delegated_without_leave() {
@@ -39,15 +41,36 @@ fn a_pinned_certificate_proves_the_server() {
         .iter()
         .map(|octet| format!("{octet:02x}"));
     let octets = octets.collect::<Vec<_>>();
-    for pin in [octets.concat(), octets.join(":").to_uppercase()] {
+    // As Windows' dialog gives it to whoever copies it.
+    let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, made.cert.der());
+    let sha1 = sha1.as_ref().iter().map(|octet| format!("{octet:02x}"));
+    let sha1 = format!("\u{200e}{}", sha1.collect::<Vec<_>>().join(" "));
+    for (pin, expected) in [
+        (octets.concat(), "sha256-pin"),
+        (octets.join(":").to_uppercase(), "sha256-pin"),
+        (sha1, "sha1-pin"),
+    ] {
         let run = server.client(&["--allow-fresh", "TERMSRV/*", "--pin", &pin]);
-        assert_eq!(run.line(0)["proof"], "certificate");
+        let line = run.line(0);
+        assert_eq!(line["proof"], "certificate");
+        assert_eq!(line["certificate"], expected);
         assert_eq!(server.line()["ok"], true);
     }
     let other = "00".repeat(32);
     let run = server.client(&["--allow-fresh", "TERMSRV/*", "--pin", &other]);
-    run.failure(2, "DelegationDenied", NEGOTIATION, "pin the certificate");
+    let told = format!(
+        "it is not the one that is pinned, and there are no trusted roots: pin the new one if it was changed (SHA-256 \
+         thumbprint {})",
+        octets.concat().to_uppercase()
+    );
+    run.failure(2, "DelegationDenied", NEGOTIATION, &told);
     server.failure("Closed", NEGOTIATION, None);
+    let run = server.client(&["--pin", "00"]);
+    assert!(
+        run.stderr.contains("64 hexadecimal digits"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -67,15 +90,59 @@ fn a_trusted_certificate_proves_the_host_it_names() {
         (&line["proof"], &line["target"]),
         (&"certificate".into(), &"TERMSRV/host.example.com".into())
     );
+    assert_eq!(line["certificate"], "chain");
     assert_eq!(server.line()["ok"], true);
     let run = log_on("TERMSRV/other.example.com");
     run.failure(
         2,
         "DelegationDenied",
         NEGOTIATION,
-        "trusted here and names the host",
+        "it names host.example.com, and not other.example.com",
     );
     server.failure("Closed", NEGOTIATION, None);
+}
+
+#[test]
+#[cfg(feature = "native-roots")]
+fn the_roots_of_this_computer_prove_a_server_where_asked() {
+    let (server, made) = server_with_certificate("native", "host.example.com");
+    let roots = file("native-roots.pem", &made.cert.pem());
+    let options = [
+        "--native-roots",
+        "--allow-fresh",
+        "TERMSRV/*",
+        "--spn",
+        "TERMSRV/host.example.com",
+    ];
+    let run = |roots: &std::path::Path, options: &[&str]| {
+        let mut command = client_without_password(&server.address, options);
+        command.env("CREDSSP_PASSWORD", PASSWORD);
+        Run::of(
+            command
+                .env("SSL_CERT_FILE", roots)
+                .env_remove("SSL_CERT_DIR"),
+        )
+    };
+    assert_eq!(run(&roots, &options).line(0)["certificate"], "chain");
+    assert_eq!(server.line()["ok"], true);
+    let without = run(&roots, &options[1..]);
+    without.failure(2, "DelegationDenied", TLS, "neither trusted roots nor pins");
+    server.failure("Closed", TLS, None);
+
+    let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let half = file("half-roots.pem", &format!("{}{bad}", made.cert.pem()));
+    let told = run(&half, &options);
+    assert_eq!(told.line(0)["certificate"], "chain");
+    let text = "cannot be read, and is not trusted";
+    assert!(told.stderr.contains(text), "{}", told.stderr);
+    assert_eq!(server.line()["ok"], true);
+
+    for missing in [file("no-roots.pem", ""), "/nowhere/roots.pem".into()] {
+        let run = run(&missing, &options);
+        assert_eq!(run.status, 64);
+        let text = "this computer trusts no root: ";
+        assert!(run.stderr.contains(text), "{}", run.stderr);
+    }
 }
 
 #[test]

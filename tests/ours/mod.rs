@@ -17,6 +17,7 @@ use credssp::gss::MechanismProvider;
 use credssp::kdc::KdcTransport;
 use credssp::mechanism::Negotiation;
 use credssp::ntlm::Ntlm;
+use credssp::proof::Thumbprint;
 use credssp::stream::blocking::Transport;
 use credssp::tls::{Acceptor, Connector, Identity, TlsVersions, Trust};
 use credssp::{
@@ -96,7 +97,8 @@ impl OurClient<'_> {
         config.negotiation = self.negotiation;
         config.min_version = self.min_version;
         let mut trust = Trust::default();
-        trust.pins.extend(self.pin.as_deref().map(thumbprint));
+        let pin = self.pin.as_deref().map(|pin| pin.parse().unwrap());
+        trust.pins.extend::<Option<Thumbprint>>(pin);
         let connector = Connector::with_trust(config, trust, tls_versions(self.tls))
             .unwrap()
             .with_timeout(PATIENCE);
@@ -269,15 +271,6 @@ pub fn tls_versions(text: &str) -> TlsVersions {
         "1.3" => TlsVersions::Tls13,
         _ => TlsVersions::All,
     }
-}
-
-pub fn thumbprint(hex: &str) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    assert_eq!(hex.len(), 64);
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2).unwrap(), 16).unwrap();
-    }
-    bytes
 }
 
 /// The peer's client, which tells all that it has sent and received; the last of several options of one name counts.

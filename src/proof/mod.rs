@@ -2,6 +2,12 @@
 
 use std::fmt;
 
+mod certificate;
+mod thumbprint;
+
+pub use certificate::{CertificateProblem, CertificateProof, CertificateVerdict, ChainProblem};
+pub use thumbprint::{InvalidThumbprint, Thumbprint};
+
 /// What proves the server to the client before credentials are sent.
 ///
 /// Delegation policy depends on it: without a proof only the policies `…WhenNTLMOnly` apply. NTLM shows that the
@@ -11,7 +17,7 @@ use std::fmt;
 pub enum ServerProof {
     /// Mutual authentication by Kerberos for the target's service principal name.
     Kerberos,
-    /// The TLS certificate is pinned, or chains to a trusted root and names the host.
+    /// The TLS certificate is pinned, or chains to a trusted root and names the host: [`CertificateProof`] says which.
     Certificate,
     /// Nothing but NTLM.
     None,
