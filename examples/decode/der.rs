@@ -68,7 +68,7 @@ const fn context(number: u8) -> u8 {
 }
 
 pub(crate) struct Element<'a> {
-    tag: u8,
+    pub(crate) tag: u8,
     whole: At<'a>,
     pub(crate) contents: At<'a>,
     /// How many octets its length promises that are not there.
@@ -111,6 +111,14 @@ pub(crate) fn element<'a>(input: &mut At<'a>) -> Result<Element<'a>, String> {
         contents,
         missing: length - contents.len(),
     })
+}
+
+/// The fields of the SEQUENCE below a tag, as far as they go.
+pub(crate) fn fields(tagged: &[u8]) -> Vec<Element<'_>> {
+    let inner = |mut at| Some(element(&mut at).ok()?.contents);
+    let mut rest = inner(At::new(tagged)).and_then(inner);
+    let next = || element(rest.as_mut()?).ok();
+    std::iter::from_fn(next).collect()
 }
 
 impl Type {

@@ -151,7 +151,8 @@ pub(crate) fn per_message(at: At<'_>) -> Node {
         false => "MIC token",
     };
     let (mut node, mut rest) = (Node::new(name, at), at);
-    rest.take(2);
+    let id = rest.take(2);
+    node.push(Node::new("TOK_ID", id).octets(id.bytes));
     let flags = rest.take(1);
     let bits = flags.bytes.first().copied().unwrap_or_default();
     node.push(Node::new("Flags", flags).flags(bits.into(), 8, FLAGS));

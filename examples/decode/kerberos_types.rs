@@ -2,7 +2,7 @@
 
 use credssp::error::NtStatus;
 
-use crate::der::{ByType, Content, Field, Type, no_meaning};
+use crate::der::{self, ByType, Content, Field, Type, no_meaning};
 use crate::names;
 use crate::token::View;
 use crate::tree::{At, Node};
@@ -50,7 +50,7 @@ static KDC_REQ_BODY: Type = Type::Fields(&[
     Field(5, "till", &Type::Time),
     Field(6, "rtime", &Type::Time),
     Field(7, "nonce", &PLAIN),
-    Field(8, "etype", &Type::List("etype", &ENCRYPTION_TYPE)),
+    Field(8, "etype", &Type::List("ENCTYPE", &ENCRYPTION_TYPE)),
     Field(9, "addresses", &ADDRESSES),
     Field(10, "enc-authorization-data", &ENCRYPTED_DATA),
     Field(11, "additional-tickets", &Type::List("Ticket", &TICKET)),
@@ -95,9 +95,42 @@ static PA_DATA: Type = Type::Variant(&ByType {
             _ => Content::Octets,
         }),
         19 => Content::Der("ETYPE-INFO2", &ETYPE_INFO2),
+        136 => Content::Choice(fast),
         _ => Content::Octets,
     },
 });
+
+/// PA-FX-FAST-REQUEST or PA-FX-FAST-REPLY (RFC 6113, section 5.4): the request has a [2].
+fn fast(octets: &[u8]) -> Content {
+    let fields = der::fields(octets);
+    match *fields {
+        [] => Content::Octets,
+        _ if fields.iter().any(|field| field.tag == 0xa2) => {
+            Content::Der("KrbFastArmoredReq", &FAST_REQUEST)
+        }
+        _ => Content::Der("KrbFastArmoredRep", &FAST_REPLY),
+    }
+}
+
+static FAST_REQUEST: Type = Type::Tagged(0xa0, &FAST_REQUEST_FIELDS);
+static FAST_REQUEST_FIELDS: Type = Type::Fields(&[
+    Field(0, "armor", &FAST_ARMOR),
+    Field(1, "req-checksum", &CHECKSUM),
+    Field(2, "enc-fast-req", &ENCRYPTED_DATA),
+]);
+
+static FAST_ARMOR: Type = Type::Variant(&ByType {
+    tags: [0, 1],
+    names: ["armor-type", "armor-value"],
+    meaning: no_meaning,
+    content: |number| match number {
+        1 => Content::Der("AP-REQ", &AP_REQ),
+        _ => Content::Octets,
+    },
+});
+
+static FAST_REPLY: Type = Type::Tagged(0xa0, &FAST_REPLY_FIELDS);
+static FAST_REPLY_FIELDS: Type = Type::Fields(&[Field(0, "enc-fast-rep", &ENCRYPTED_DATA)]);
 
 static ETYPE_INFO2: Type = Type::List("entry", &ETYPE_INFO2_ENTRY);
 static ETYPE_INFO2_ENTRY: Type = Type::Fields(&[
@@ -171,7 +204,7 @@ static AUTHORIZATION_DATA_ELEMENT: Type = Type::Variant(&ByType {
     },
 });
 
-static ENCRYPTION_TYPES: Type = Type::List("etype", &ENCRYPTION_TYPE);
+static ENCRYPTION_TYPES: Type = Type::List("ENCTYPE", &ENCRYPTION_TYPE);
 
 static AUTHENTICATOR: Type = Type::Tagged(0x62, &AUTHENTICATOR_FIELDS);
 static AUTHENTICATOR_FIELDS: Type = Type::Fields(&[

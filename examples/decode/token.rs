@@ -298,16 +298,9 @@ fn sequence(token: &[u8]) -> Option<Kind> {
 
 /// Whether a NegTokenInit has negHints in [3]: a SEQUENCE where RFC 4178 has an OCTET STRING.
 fn has_hints(token: &[u8]) -> bool {
-    let inner = |mut at: At<'_>| Some(der::element(&mut at).ok()?.contents.bytes.to_vec());
-    let fields = inner(At::new(token)).and_then(|sequence| inner(At::new(&sequence)));
-    let fields = fields.unwrap_or_default();
-    let mut rest = At::new(&fields);
-    while let (Some(tag), Ok(field)) = (rest.bytes.first().copied(), der::element(&mut rest)) {
-        if tag == 0xa3 {
-            return field.contents.bytes.first() == Some(&0x30);
-        }
-    }
-    false
+    der::fields(token)
+        .iter()
+        .any(|field| field.tag == 0xa3 && field.contents.bytes.first() == Some(&0x30))
 }
 
 /// A token of any kind, or its octets where it is of none that is known.

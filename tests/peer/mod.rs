@@ -31,6 +31,7 @@ mod krb5_user;
 mod process;
 mod pyspnego;
 mod samba_ad;
+mod tshark;
 
 use std::env;
 use std::io::{Write as _, stderr};
@@ -48,6 +49,7 @@ pub use krb5_user::Krb5User;
 pub use process::Process;
 pub use pyspnego::{PyspnegoClient, PyspnegoServer};
 pub use samba_ad::SambaAd;
+pub use tshark::{Dissected, dissect_kerberos, dissect_ts_requests};
 
 /// Set to 1 where a missing peer is a failure: in CI.
 const REQUIRE_PEERS: &str = "CREDSSP_REQUIRE_PEERS";
@@ -69,6 +71,8 @@ pub enum Peer {
     SambaAd,
     /// FreeRDP's shadow server and X11 client, with the tools that they need here.
     Freerdp,
+    /// Wireshark's dissectors on the command line.
+    Tshark,
 }
 
 impl Peer {
@@ -77,7 +81,9 @@ impl Peer {
         match self {
             Self::Pyspnego | Self::KdcProxy => Self::folder().join("venv/bin/python"),
             Self::Gss => PathBuf::from("/usr/bin/python3"),
-            Self::MitKdc | Self::SambaAd | Self::Freerdp => panic!("it is no Python program"),
+            Self::MitKdc | Self::SambaAd | Self::Freerdp | Self::Tshark => {
+                panic!("it is no Python program")
+            }
         }
     }
 
@@ -104,6 +110,7 @@ impl Peer {
             Self::KdcProxy => "kdcproxy",
             Self::SambaAd => "samba-ad-dc, which runs as root only,",
             Self::Freerdp => "freerdp2-shadow-x11 with freerdp2-x11, winpr-utils and xvfb",
+            Self::Tshark => "tshark",
         }
     }
 
@@ -134,6 +141,7 @@ impl Peer {
             Self::MitKdc => MIT.iter().all(|tool| Path::new(tool).exists()),
             Self::Freerdp => FREERDP.iter().all(|tool| Path::new(tool).exists()),
             Self::KdcProxy => Self::Pyspnego.installed(),
+            Self::Tshark => Path::new("/usr/bin/tshark").exists(),
             Self::SambaAd => *SAMBA.get_or_init(|| {
                 let domain = Self::folder().join("samba_ad/made-by");
                 self.permitted() && Path::new("/usr/sbin/samba").exists() && domain.exists()

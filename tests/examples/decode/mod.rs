@@ -12,6 +12,7 @@ mod damage;
 mod exchange;
 mod input;
 mod recognition;
+mod tshark;
 
 /// A file of `tests/vectors`.
 fn vectors(name: &str) -> String {
