@@ -15,7 +15,7 @@
 //! [`proof`] decide who receives credentials, [`error`] says what went wrong, whose fault it is and what to do.
 //! Below it: [`ts_request`] is the one message of the protocol; [`spnego`], `kerberos` and `ntlm` are mechanisms behind
 //! the traits of [`gss`], among which a mechanism of one's own can stand. Beside it: [`rdp`] is what Remote Desktop
-//! says before TLS and behind CredSSP, without I/O.
+//! says before TLS and behind CredSSP, [`winrm`] is CredSSP in HTTP's headers and its sealed bodies, both without I/O.
 //!
 //! # Rules
 //! - *Send what the output holds, then read, after an error too*: it may hold what the peer is told of the error.
@@ -62,6 +62,7 @@ pub mod sspi;
 pub mod stream;
 pub mod tls;
 pub mod ts_request;
+pub mod winrm;
 
 pub use account::Account;
 pub use client::{Client, ClientConfig};

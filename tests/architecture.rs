@@ -28,7 +28,7 @@ const FLOORS: &[&[&str]] = &[
     &["defaults"],
     &["client", "server"],
     &["tls"],
-    &["rdp"],
+    &["rdp", "winrm"],
     &["stream"],
 ];
 

@@ -18,6 +18,7 @@ mod peer;
 mod progress;
 mod rdp;
 mod tls;
+mod winrm;
 
 pub use delegation::{DelegationDenied, DelegationDeniedReason};
 pub use invalid_message::{InvalidMessage, InvalidMessageKind};
@@ -28,6 +29,7 @@ pub use peer::{PeerIncompatible, PeerMisbehaved};
 pub use progress::{HandshakeError, Progress, Step};
 pub use rdp::NegotiationFailure;
 pub use tls::TlsError;
+pub use winrm::WinRmError;
 
 /// Why a handshake, or the protection of a message, failed.
 ///
@@ -67,6 +69,10 @@ pub enum Error {
     /// A server of Remote Desktop took the logon, but not the user: AUTHZ_ACCESS_DENIED (MS-RDPBCGR, section 2.2.10.2).
     #[error("the server denies access: {}", rdp::access_denied())]
     EarlyAuthorizationDenied,
+
+    /// WinRM stands in the way.
+    #[error("WinRM: {0}")]
+    WinRm(#[from] WinRmError),
 
     /// A proof did not verify.
     #[error("{mechanism} authentication failed: {reason}")]
@@ -138,6 +144,7 @@ impl Error {
             Self::Rejected(_)
             | Self::ConnectionRefused(_)
             | Self::EarlyAuthorizationDenied
+            | Self::WinRm(_)
             | Self::Kdc(_)
             | Self::TicketRefused(_)
             | Self::DelegationDenied(_)
@@ -185,6 +192,7 @@ impl Error {
             Self::Rejected(_) => "Rejected",
             Self::ConnectionRefused(_) => "ConnectionRefused",
             Self::EarlyAuthorizationDenied => "EarlyAuthorizationDenied",
+            Self::WinRm(_) => "WinRm",
             Self::Kdc(_) => "Kdc",
             Self::TicketRefused(_) => "TicketRefused",
             Self::AuthenticationFailed { .. } => "AuthenticationFailed",
@@ -349,6 +357,15 @@ pub enum ApiMisuse {
         "Remote Credential Guard delegates TSRemoteGuardCreds, and these credentials something else"
     )]
     CredentialsFitNoRemoteGuard,
+    /// Credentials for WinRM that are not fresh, or delegate something else than a name and a password.
+    #[error(
+        "CredSSP in WinRM delegates a user name and a password that are passed for this logon, and these credentials are \
+         others"
+    )]
+    CredentialsFitNoWinRm,
+    /// A body to seal that is empty, or not as long as was said.
+    #[error("a body that is sealed has one octet at least, and is as long as was said before")]
+    WrongBodyLength,
     /// A version outside 2 to 6 was configured, or the least is above our own.
     #[error("CredSSP versions are 2 to 6, and the lowest accepted must not exceed our own")]
     BadVersion,

@@ -1,0 +1,153 @@
+use std::io::{BufRead, Write};
+
+use bytes::{Buf, BufMut, BytesMut};
+use rustls::pki_types::CertificateDer;
+use rustls::{
+    AlertDescription, ClientConnection, Connection, Error as TlsError, ProtocolVersion,
+    ServerConnection,
+};
+
+use crate::error::{ApiMisuse, Error, OtherError};
+
+/// The type of a TLS record that holds application data (RFC 8446, section 5.1).
+pub(super) const APPLICATION_DATA: u8 = 23;
+
+/// The length of a TLS record's header (RFC 8446, section 5.1).
+pub(super) const RECORD_HEADER_LEN: usize = 5;
+
+/// One end of a TLS channel whose records the caller carries.
+#[derive(Debug)]
+pub(super) struct Channel(Box<Connection>);
+
+impl From<ClientConnection> for Channel {
+    fn from(connection: ClientConnection) -> Self {
+        Self(Box::new(connection.into()))
+    }
+}
+
+impl From<ServerConnection> for Channel {
+    fn from(connection: ServerConnection) -> Self {
+        Self(Box::new(connection.into()))
+    }
+}
+
+impl Channel {
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.0.is_handshaking()
+    }
+
+    pub(super) fn peer_certificates(&self) -> Option<&[CertificateDer<'static>]> {
+        self.0.peer_certificates()
+    }
+
+    /// Takes records, whole or not, of the handshake and of the application, and appends the plaintext.
+    pub(super) fn receive(
+        &mut self,
+        mut records: &[u8],
+        plaintext: &mut BytesMut,
+    ) -> Result<(), Error> {
+        // rustls takes a read of nothing for the end.
+        while !records.is_empty() {
+            let taken = self.0.read_tls(&mut records).map_err(OtherError::new)?;
+            let state = self.0.process_new_packets()?;
+            let mut left = state.plaintext_bytes_to_read();
+            while left > 0 {
+                let mut reader = self.0.reader();
+                let chunk = reader.fill_buf().map_err(OtherError::new)?;
+                let length = chunk.len();
+                plaintext.extend_from_slice(chunk);
+                reader.consume(length);
+                left = left.saturating_sub(length.max(1));
+            }
+            if state.peer_has_closed() || taken == 0 {
+                return Err(TlsError::AlertReceived(AlertDescription::CloseNotify).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Encrypts `plaintext` and appends the records, with whatever else TLS has to say.
+    pub(super) fn send(&mut self, plaintext: &[u8], out: &mut BytesMut) -> Result<(), Error> {
+        self.0
+            .writer()
+            .write_all(plaintext)
+            .map_err(OtherError::new)?;
+        self.flush(out)
+    }
+
+    /// Appends what TLS has to say by itself.
+    pub(super) fn flush(&mut self, out: &mut BytesMut) -> Result<(), Error> {
+        while self.0.wants_write() {
+            self.0
+                .write_tls(&mut (&mut *out).writer())
+                .map_err(OtherError::new)?;
+        }
+        Ok(())
+    }
+
+    /// Encrypts `plaintext`, which fits a record, into one record.
+    ///
+    /// TLS 1.3 may put a change of its keys before it.
+    pub(super) fn seal(&mut self, plaintext: &[u8], out: &mut BytesMut) -> Result<(), Error> {
+        let start = out.len();
+        self.send(plaintext, out)?;
+        let length = plaintext.len().saturating_add(self.overhead()?);
+        let expected_header = u16::try_from(length.saturating_sub(RECORD_HEADER_LEN))
+            .map_err(|_| ApiMisuse::TooLong("a TLS record"))?
+            .to_be_bytes();
+        let mut record = out
+            .len()
+            .checked_sub(length)
+            .and_then(|at| out.get(at.max(start)..));
+        let sealed = record.as_mut().is_some_and(|record| {
+            record.len() == length
+                && record.get_u8() == APPLICATION_DATA
+                && record.get(2..4) == Some(&expected_header)
+        });
+        // rustls closes the channel by itself before its keys are used up.
+        if sealed {
+            Ok(())
+        } else {
+            Err(ApiMisuse::ContextExhausted.into())
+        }
+    }
+
+    /// What a record has behind its ciphertext: SChannel's `cbTrailer`.
+    pub(super) fn trailer_len(&self) -> Result<usize, Error> {
+        Ok(match self.version()? {
+            // The type of the contents, and the tag.
+            ProtocolVersion::TLSv1_3 => 17,
+            _ => 16,
+        })
+    }
+
+    /// How much longer a record is than its plaintext.
+    fn overhead(&self) -> Result<usize, Error> {
+        let nonce = match (self.version()?, self.0.negotiated_cipher_suite()) {
+            (ProtocolVersion::TLSv1_3, _) => 0,
+            // RFC 7905, section 2: no nonce is sent; RFC 5288, section 3: eight octets of it are.
+            (_, Some(suite)) if is_chacha20(suite) => 0,
+            _ => 8,
+        };
+        Ok(self
+            .trailer_len()?
+            .saturating_add(RECORD_HEADER_LEN)
+            .saturating_add(nonce))
+    }
+
+    fn version(&self) -> Result<ProtocolVersion, Error> {
+        Ok(self
+            .0
+            .protocol_version()
+            .ok_or(TlsError::HandshakeNotComplete)?)
+    }
+}
+
+fn is_chacha20(suite: rustls::SupportedCipherSuite) -> bool {
+    use rustls::CipherSuite as Suite;
+    matches!(
+        suite.suite(),
+        Suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+            | Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+    )
+}
