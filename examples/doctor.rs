@@ -1,0 +1,236 @@
+//! Goes through what an administrator goes through where CredSSP does not work, and says what to do. `--help` shows the
+//! options and examples.
+//!
+//! It sends no password, nor anything that is made of one, unless `--user` is given; and delegates it to nobody, unless
+//! `--delegate` is given too.
+//!
+//! Exit status: 0 where nothing failed; else by the first step that did:
+//! 10 resolve, 11 connect, 12 negotiate, 13 tls, 14 certificate, 15 credssp, 16 version, 17 spn, 18 policy, 19 logon;
+//! 3 where the result cannot be printed, 64 for a mistake in the command line.
+
+#![expect(clippy::print_stderr, reason = "a program talks to its user")]
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use credssp::policy::{DelegationPolicy, SpnPattern};
+use credssp::tls::Trust;
+use credssp::{AccountName, Credentials, ServicePrincipalName};
+use rustls::pki_types::ServerName;
+
+#[path = "doctor/certificate.rs"]
+mod certificate;
+#[path = "shared/command_line.rs"]
+mod command_line;
+#[path = "doctor/connection.rs"]
+mod connection;
+#[path = "doctor/examination.rs"]
+mod examination;
+#[path = "shared/kerberos.rs"]
+mod kerberos;
+#[path = "doctor/logon.rs"]
+mod logon;
+#[path = "shared/password.rs"]
+mod password;
+#[path = "doctor/report.rs"]
+mod report;
+#[path = "doctor/spn.rs"]
+mod spn;
+#[path = "shared/usage.rs"]
+mod usage;
+
+use certificate::Trusted;
+use command_line::{Protocol, TRANSPORT};
+use examination::Patient;
+use kerberos::KdcOptions;
+use password::PasswordOptions;
+use report::Report;
+use usage::USAGE;
+
+/// Examines a server, and the way to it, and says step by step what is well and what to do about the rest.
+#[derive(Parser)]
+#[command(after_help = r"Examples:
+  A Remote Desktop host, without a password; what may be delegated is as Windows has it where nothing is configured:
+    doctor host.example.com --rdp
+  With a policy of one's own, and a logon that delegates nothing:
+    doctor host.example.com --rdp --policy policy.reg --user 'CORP\alice' --password-file pw.txt
+  Does the KDC know the service, and does Kerberos do?
+    doctor host.example.com:5000 --spn TERMSRV/host.example.com --user alice@EXAMPLE.COM --password-file pw.txt --kdc dc.example.com
+  For a machine:
+    doctor host.example.com --rdp --json
+
+Exit status: 0 where nothing failed; else by the first step that did: 10 resolve, 11 connect, 12 negotiate, 13 tls,
+14 certificate, 15 credssp, 16 version, 17 spn, 18 policy, 19 logon; 64 for a wrong command line.
+A password in an argument is visible to the other users of this machine: prefer --password-file.")]
+struct Options {
+    /// The server; without a port, 3389 with --rdp
+    #[arg(value_name = "HOST[:PORT]")]
+    server: String,
+    /// Negotiate as Remote Desktop clients do before TLS
+    #[arg(long)]
+    rdp: bool,
+    /// The server's name, for policy, Kerberos and NTLM [default: TERMSRV/<host of HOST>]
+    #[arg(long)]
+    spn: Option<ServicePrincipalName>,
+    /// What Windows' policies say, in an export of its registry (.reg) or a TOML file (.toml) [default: as Windows without any]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Policy AllowFreshCredentials, besides the others: a pattern of service names
+    #[arg(long, value_name = "PATTERN")]
+    allow_fresh: Vec<SpnPattern>,
+    /// Policy AllowFreshCredentialsWhenNTLMOnly, besides the others: a pattern of service names
+    #[arg(long, value_name = "PATTERN")]
+    allow_fresh_ntlm_only: Vec<SpnPattern>,
+    /// Certificates, in PEM, of authorities that prove a server whose certificate names its host
+    #[arg(long, value_name = "PEM")]
+    trust_roots: Vec<PathBuf>,
+    /// The SHA-256 fingerprint of a certificate that proves the server: 64 hexadecimal digits, colons allowed
+    #[arg(long, value_name = "SHA256", value_parser = pin)]
+    pin: Vec<[u8; 32]>,
+    /// Try to log on as this account, where policy permits that it delegates credentials; none are delegated
+    #[arg(long, value_name = r"DOMAIN\USER")]
+    user: Option<AccountName>,
+    #[command(flatten)]
+    password: PasswordOptions,
+    /// Delegate the password, too, and so see the logon to its end
+    #[arg(long, requires = "user")]
+    delegate: bool,
+    #[command(flatten)]
+    kdc: KdcOptions,
+    #[command(flatten)]
+    protocol: Protocol,
+    /// How long each connection may take
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=300))]
+    timeout: u64,
+    /// One JSON object in place of lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// 64 hexadecimal digits, with or without colons between the pairs.
+fn pin(text: &str) -> Result<[u8; 32], String> {
+    let digits = text.chars().filter(|c| *c != ':').collect::<Vec<_>>();
+    let octets = digits.chunks(2).map(|pair| match pair {
+        [high, low] => u8::try_from(high.to_digit(16)? * 16 + low.to_digit(16)?).ok(),
+        _ => None,
+    });
+    octets
+        .collect::<Option<Vec<_>>>()
+        .and_then(|octets| octets.try_into().ok())
+        .ok_or_else(|| "a SHA-256 fingerprint has 64 hexadecimal digits".into())
+}
+
+fn main() -> ExitCode {
+    let options: Options = match usage::parse() {
+        Ok(options) => options,
+        Err(status) => return status.into(),
+    };
+    command_line::log_to_stderr();
+    let patient = match patient(&options) {
+        Ok(patient) => patient,
+        Err(error) => {
+            eprintln!("doctor: {error}");
+            return USAGE.into();
+        }
+    };
+    let mut report = Report::new(options.json);
+    let examined = examination::examine(&patient, &mut report);
+    match examined.and_then(|()| report.finish(patient.target.as_str())) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            eprintln!("doctor: cannot print the result: {error}");
+            TRANSPORT.into()
+        }
+    }
+}
+
+fn patient(options: &Options) -> Result<Patient, Box<dyn Error>> {
+    let (host, port) = host_and_port(&options.server, options.rdp)?;
+    let target = match &options.spn {
+        Some(spn) => spn.clone(),
+        None => ServicePrincipalName::termsrv(host)?,
+    };
+    let name = ServerName::try_from(target.host().to_owned())
+        .map_err(|_| format!("{} is neither a host name nor an IP address", target.host()))?;
+    let credentials = match &options.user {
+        Some(user) => Some(Credentials::password(
+            user.clone(),
+            options.password.required()?,
+        )),
+        None => None,
+    };
+    let password = match &options.user {
+        Some(_) => options.password.read()?,
+        None => None,
+    };
+    let mut policy = match &options.policy {
+        Some(path) => return Err(format!("cannot read {}", path.display()).into()),
+        None => DelegationPolicy::windows_defaults(),
+    };
+    for pattern in &options.allow_fresh {
+        policy = policy.allow_fresh(pattern.clone());
+    }
+    for pattern in &options.allow_fresh_ntlm_only {
+        policy = policy.allow_fresh_when_ntlm_only(pattern.clone());
+    }
+    let mut trust = Trust::default();
+    for path in &options.trust_roots {
+        let pem = fs::read(path);
+        let pem = pem.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        trust.add_pem_roots(&pem)?;
+    }
+    let (kdc, initiator) = options.kdc.configure()?;
+    let kerberos = options.kdc.given().then(|| {
+        let mut kerberos = credssp::kerberos::Kerberos::default();
+        kerberos.initiator = initiator;
+        kerberos
+    });
+    let (_, min_version) = options.protocol.versions(6, 5)?;
+    Ok(Patient {
+        host: host.to_owned(),
+        port,
+        rdp: options.rdp,
+        target,
+        name,
+        tls: options.protocol.tls_versions(),
+        timeout: Duration::from_secs(options.timeout),
+        trusted: Trusted {
+            roots: trust.roots,
+            pins: options.pin.clone(),
+        },
+        policy,
+        min_version,
+        mechanisms: options.protocol.mechanisms(kerberos.clone())?,
+        negotiation: options.protocol.negotiation(),
+        kdc,
+        initiator: kerberos.map(|kerberos| kerberos.initiator),
+        credentials,
+        password,
+        delegate: options.delegate,
+    })
+}
+
+/// `HOST`, `HOST:PORT`, `[::1]` or `[::1]:PORT`.
+fn host_and_port(server: &str, rdp: bool) -> Result<(&str, u16), String> {
+    let split = server
+        .rsplit_once(':')
+        .filter(|(host, _)| !host.contains(':') || host.ends_with(']'))
+        .and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) = match split {
+        Some(split) => split,
+        None if rdp => (server, 3389),
+        None => {
+            return Err(format!(
+                "{server} has no port: give HOST:PORT, or --rdp for a Remote Desktop host on port 3389"
+            ));
+        }
+    };
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    Ok((bare.unwrap_or(host), port))
+}
