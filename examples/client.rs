@@ -13,13 +13,13 @@
 #![expect(clippy::print_stderr, reason = "a program talks to its user")]
 
 use std::error::Error;
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::{fmt, fs};
 
 use clap::Parser;
 use credssp::client::Complete;
@@ -27,12 +27,12 @@ use credssp::error::{HandshakeError, KdcError, Progress, Step, TlsError};
 use credssp::kerberos::Kerberos;
 use credssp::kerberos::initiator::ClientName;
 use credssp::policy::SpnPattern;
-use credssp::proof::{CertificateProof, ServerProof, Thumbprint};
+use credssp::proof::{CertificateProof, ServerProof};
 use credssp::rdp::RequestFlags;
 use credssp::rdp::client::NegotiationConfig;
 use credssp::stream::files;
 use credssp::stream::kdc::KdcClient;
-use credssp::tls::{Connector, Trust};
+use credssp::tls::Connector;
 use credssp::ts_request::{MAX_MESSAGE_LEN, TsRequest};
 use credssp::{
     AccountName, ClientConfig, Credentials, DelegationPolicy, ServicePrincipalName, stream,
@@ -46,12 +46,15 @@ mod command_line;
 mod kerberos;
 #[path = "shared/password.rs"]
 mod password;
+#[path = "shared/trust.rs"]
+mod trust;
 #[path = "shared/usage.rs"]
 mod usage;
 
 use command_line::{Protocol, TRANSPORT, print_json, protocol_name, tls_name};
 use kerberos::KdcOptions;
 use password::PasswordOptions;
+use trust::TrustOptions;
 use usage::USAGE;
 
 /// Exit status: the server refused us.
@@ -101,17 +104,8 @@ struct Options {
     /// The server's name, for policy, NTLM and certificates [default: TERMSRV/<host of HOST:PORT>]
     #[arg(long)]
     spn: Option<ServicePrincipalName>,
-    /// Certificates, in PEM, of authorities that prove a server whose certificate names its host
-    #[arg(long, value_name = "PEM")]
-    trust_roots: Vec<PathBuf>,
-    /// Trust the authorities that this computer trusts, too
-    #[cfg(feature = "native-roots")]
-    #[arg(long)]
-    native_roots: bool,
-    /// The thumbprint of a certificate that proves the server: 64 hexadecimal digits of SHA-256, or 40 of SHA-1 as WinRM's
-    /// CertificateThumbprint has them; colons and spaces allowed
-    #[arg(long, value_name = "THUMBPRINT")]
-    pin: Vec<Thumbprint>,
+    #[command(flatten)]
+    trust: TrustOptions,
     /// Policy AllowFreshCredentials: delegate to servers with such a name that prove it, by their certificate or by Kerberos
     #[arg(long, value_name = "PATTERN")]
     allow_fresh: Vec<SpnPattern>,
@@ -216,21 +210,7 @@ fn configure(
         .protocol
         .versions(config.own_version, config.min_version)?;
 
-    let mut trust = Trust::default();
-    trust.pins.clone_from(&options.pin);
-    for path in &options.trust_roots {
-        let pem = fs::read(path);
-        let pem = pem.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        trust.add_pem_roots(&pem)?;
-    }
-    #[cfg(feature = "native-roots")]
-    if options.native_roots {
-        for problem in trust.add_native_roots()?.problems {
-            eprintln!(
-                "client: a root of this computer's cannot be read, and is not trusted: {problem}"
-            );
-        }
-    }
+    let trust = options.trust.read()?;
     let connector = Connector::with_trust(config, trust, options.protocol.tls_versions())?;
     let connector = connector.with_timeout(DEADLINE).with_kdc(kdc);
     Ok((connector, target, credentials))

@@ -11,15 +11,14 @@
 #![expect(clippy::print_stderr, reason = "a program talks to its user")]
 
 use std::error::Error;
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use credssp::policy::{DelegationPolicy, SpnPattern};
-use credssp::tls::Trust;
-use credssp::{AccountName, Credentials, ServicePrincipalName};
+use credssp::tls::Connector;
+use credssp::{AccountName, ClientConfig, Credentials, ServicePrincipalName};
 use rustls::pki_types::ServerName;
 
 #[path = "doctor/certificate.rs"]
@@ -40,15 +39,17 @@ mod password;
 mod report;
 #[path = "doctor/spn.rs"]
 mod spn;
+#[path = "shared/trust.rs"]
+mod trust;
 #[path = "shared/usage.rs"]
 mod usage;
 
-use certificate::Trusted;
 use command_line::{Protocol, TRANSPORT};
 use examination::Patient;
 use kerberos::KdcOptions;
 use password::PasswordOptions;
 use report::Report;
+use trust::TrustOptions;
 use usage::USAGE;
 
 /// Examines a server, and the way to it, and says step by step what is well and what to do about the rest.
@@ -85,12 +86,8 @@ struct Options {
     /// Policy AllowFreshCredentialsWhenNTLMOnly, besides the others: a pattern of service names
     #[arg(long, value_name = "PATTERN")]
     allow_fresh_ntlm_only: Vec<SpnPattern>,
-    /// Certificates, in PEM, of authorities that prove a server whose certificate names its host
-    #[arg(long, value_name = "PEM")]
-    trust_roots: Vec<PathBuf>,
-    /// The SHA-256 fingerprint of a certificate that proves the server: 64 hexadecimal digits, colons allowed
-    #[arg(long, value_name = "SHA256", value_parser = pin)]
-    pin: Vec<[u8; 32]>,
+    #[command(flatten)]
+    trust: TrustOptions,
     /// Try to log on as this account, where policy permits that it delegates credentials; none are delegated
     #[arg(long, value_name = r"DOMAIN\USER")]
     user: Option<AccountName>,
@@ -109,19 +106,6 @@ struct Options {
     /// One JSON object in place of lines
     #[arg(long)]
     json: bool,
-}
-
-/// 64 hexadecimal digits, with or without colons between the pairs.
-fn pin(text: &str) -> Result<[u8; 32], String> {
-    let digits = text.chars().filter(|c| *c != ':').collect::<Vec<_>>();
-    let octets = digits.chunks(2).map(|pair| match pair {
-        [high, low] => u8::try_from(high.to_digit(16)? * 16 + low.to_digit(16)?).ok(),
-        _ => None,
-    });
-    octets
-        .collect::<Option<Vec<_>>>()
-        .and_then(|octets| octets.try_into().ok())
-        .ok_or_else(|| "a SHA-256 fingerprint has 64 hexadecimal digits".into())
 }
 
 fn main() -> ExitCode {
@@ -177,12 +161,6 @@ fn patient(options: &Options) -> Result<Patient, Box<dyn Error>> {
     for pattern in &options.allow_fresh_ntlm_only {
         policy = policy.allow_fresh_when_ntlm_only(pattern.clone());
     }
-    let mut trust = Trust::default();
-    for path in &options.trust_roots {
-        let pem = fs::read(path);
-        let pem = pem.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        trust.add_pem_roots(&pem)?;
-    }
     let (kdc, initiator) = options.kdc.configure()?;
     let kerberos = options.kdc.given().then(|| {
         let mut kerberos = credssp::kerberos::Kerberos::default();
@@ -190,18 +168,18 @@ fn patient(options: &Options) -> Result<Patient, Box<dyn Error>> {
         kerberos
     });
     let (_, min_version) = options.protocol.versions(6, 5)?;
+    let tls = options.protocol.tls_versions();
+    let config = ClientConfig::new(policy.clone());
+    let connector = Connector::with_trust(config, options.trust.read()?, tls)?;
     Ok(Patient {
         host: host.to_owned(),
         port,
         rdp: options.rdp,
         target,
         name,
-        tls: options.protocol.tls_versions(),
+        tls,
         timeout: Duration::from_secs(options.timeout),
-        trusted: Trusted {
-            roots: trust.roots,
-            pins: options.pin.clone(),
-        },
+        connector,
         policy,
         min_version,
         mechanisms: options.protocol.mechanisms(kerberos.clone())?,

@@ -1,13 +1,8 @@
 //! What a certificate says, and whether it proves the server.
 
-use std::error::Error;
-use std::sync::Arc;
-
+use credssp::proof::{CertificateProblem, CertificateVerdict, ChainProblem};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
-use rustls::RootCertStore;
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::ServerCertVerifier;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use serde_json::json;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
@@ -17,39 +12,19 @@ use x509_parser::x509::X509Name;
 
 use crate::report::{Finding, Step, Verdict};
 
-/// What proves a server here.
-pub(crate) struct Trusted {
-    pub(crate) roots: Vec<CertificateDer<'static>>,
-    pub(crate) pins: Vec<[u8; 32]>,
-}
-
-/// What was found, and whether that is a proof.
-pub(crate) fn judge(
-    chain: &[CertificateDer<'static>],
-    host: &ServerName<'_>,
-    trusted: &Trusted,
-) -> (Finding, bool) {
-    let Some((end_entity, intermediates)) = chain.split_first() else {
-        let says = "the server presents no certificate";
-        return (
-            Finding::new(Step::Certificate, Verdict::Failed, says),
-            false,
-        );
+/// What was found, where `judgement` is the library's on the same certificates.
+pub(crate) fn judge(chain: &[CertificateDer<'static>], judgement: &CertificateVerdict) -> Finding {
+    let failed = |says: &str| Finding::new(Step::Certificate, Verdict::Failed, says);
+    let Some(end_entity) = chain.first() else {
+        return failed("the server presents no certificate");
     };
     let Ok((_, certificate)) = X509Certificate::from_der(end_entity) else {
-        let says = "the server's certificate cannot be read: it is no X.509 certificate in DER";
-        return (
-            Finding::new(Step::Certificate, Verdict::Failed, says)
-                .remedy("give the server another certificate"),
-            false,
-        );
+        return failed(
+            "the server's certificate cannot be read: it is no X.509 certificate in DER",
+        )
+        .remedy("give the server another certificate");
     };
-    let pinned = trusted
-        .pins
-        .iter()
-        .any(|pin| pin[..] == *digest(&SHA256, end_entity).as_ref());
-    let trust = chains(end_entity, intermediates, host, trusted);
-    let proves = pinned || trust.is_ok();
+    let proves = judgement.is_ok();
 
     let names = names(&certificate);
     let self_signed = certificate.subject() == certificate.issuer();
@@ -63,23 +38,24 @@ pub(crate) fn judge(
         true => "itself".to_owned(),
         false => text(certificate.issuer()),
     };
-    let thumbprints = [hex(digest(&SHA256, end_entity).as_ref()), {
-        hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, end_entity).as_ref())
-    }];
-    let [sha256, sha1] = &thumbprints;
+    let [sha256, sha1] = [&SHA256, &SHA1_FOR_LEGACY_USE_ONLY]
+        .map(|algorithm| hex(digest(algorithm, end_entity).as_ref()));
     let expired = end < now;
     let early = now < begin;
-    let verdict = match (expired || early || weakness.is_some(), proves) {
+    let bad = expired || early || weakness.is_some();
+    let verdict = match (bad, proves) {
         (_, true) => Verdict::Ok,
         (true, false) => Verdict::Failed,
         (false, false) => Verdict::Note,
     };
-    let proof = match (pinned, &trust) {
-        (true, _) => "it proves the server: it is pinned".to_owned(),
-        (false, Ok(())) => {
-            "it proves the server: it chains to a trusted root and names the host".to_owned()
+    let proof = match judgement {
+        Ok(proof) => format!("it proves the server by {proof}"),
+        Err(CertificateProblem { chain, pins: 0, .. }) => {
+            format!("it does not prove the server: {chain}")
         }
-        (false, Err(why)) => format!("it does not prove the server: {why}"),
+        Err(CertificateProblem { chain, .. }) => {
+            format!("it does not prove the server: it is not the one that is pinned, and {chain}")
+        }
     };
     let mut finding = Finding::new(
         Step::Certificate,
@@ -131,43 +107,25 @@ pub(crate) fn judge(
              restarts), and compare the clocks",
         );
     }
-    if !proves && !expired && !early {
-        finding = finding
-            .remedy(match self_signed {
-                true => {
-                    "give the server a certificate of an authority that clients trust, with the host's name in it; or, once \
-                     the fingerprint has been compared on the server itself, pin it: --pin with the SHA-256 above"
-                }
-                false => {
-                    "trust its authority by --trust-roots, connect by a name that is in the certificate, or pin it: --pin \
-                     with the SHA-256 above"
-                }
-            })
-            .remedy(
-                "a proof is not needed where Kerberos gives one, or where policy lets NTLM alone do: see below",
-            );
+    let nobody_vouches = matches!(
+        judgement,
+        Err(CertificateProblem {
+            chain: ChainProblem::NoRoots | ChainProblem::SelfSigned | ChainProblem::UnknownIssuer,
+            ..
+        })
+    );
+    if nobody_vouches {
+        finding = finding.remedy(
+            "trust its authority by --trust-roots; or, once the thumbprint has been compared on the server itself, pin it: \
+             --pin with the SHA-256 above",
+        );
     }
-    (finding, proves)
-}
-
-fn chains(
-    end_entity: &CertificateDer<'_>,
-    intermediates: &[CertificateDer<'_>],
-    host: &ServerName<'_>,
-    trusted: &Trusted,
-) -> Result<(), Box<dyn Error>> {
-    if trusted.roots.is_empty() {
-        return Err("no roots are trusted here, and it is not pinned".into());
+    if !proves {
+        finding = finding.remedy(
+            "a proof is not needed where Kerberos gives one, or where policy lets NTLM alone do: see below",
+        );
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut store = RootCertStore::empty();
-    for root in &trusted.roots {
-        store.add(root.clone())?;
-    }
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build()?;
-    verifier.verify_server_cert(end_entity, intermediates, host, &[], UnixTime::now())?;
-    Ok(())
+    finding
 }
 
 /// The names in subjectAltName, or where that is not there the common names.

@@ -9,15 +9,15 @@ use credssp::gss::MechanismProvider;
 use credssp::kerberos::initiator::InitiatorOptions;
 use credssp::mechanism::{Mechanism, Negotiation};
 use credssp::policy::{CredentialClass, DelegationPolicy};
-use credssp::proof::ServerProof;
+use credssp::proof::{CertificateProblem, CertificateVerdict, ServerProof};
 use credssp::rdp::client::Selected;
 use credssp::stream::kdc::KdcClient;
-use credssp::tls::TlsVersions;
+use credssp::tls::{Connector, TlsVersions};
 use credssp::{Credentials, Secret, ServicePrincipalName};
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 
-use crate::certificate::{self, Trusted};
+use crate::certificate;
 use crate::command_line::{protocol_name, tls_name};
 use crate::connection::{self, Limited, TlsStream, Trouble};
 use crate::report::{Finding, Report, Step, Verdict};
@@ -34,7 +34,8 @@ pub(crate) struct Patient {
     pub(crate) tls: TlsVersions,
     /// For each connection.
     pub(crate) timeout: Duration,
-    pub(crate) trusted: Trusted,
+    /// What certificates prove a server.
+    pub(crate) connector: Connector,
     pub(crate) policy: DelegationPolicy,
     pub(crate) min_version: u32,
     pub(crate) mechanisms: Vec<Arc<dyn MechanismProvider>>,
@@ -50,8 +51,7 @@ pub(crate) struct Patient {
 /// The server as it was reached.
 pub(crate) struct Reached {
     pub(crate) address: SocketAddr,
-    /// That the certificate proves it.
-    pub(crate) proved: bool,
+    pub(crate) certificate: CertificateVerdict,
     /// How its tokens have to travel.
     pub(crate) negotiation: Negotiation,
 }
@@ -94,11 +94,12 @@ fn reach(patient: &Patient, report: &mut Report) -> io::Result<Option<Reached>> 
     let (stream, chain) = connection::tls(stream, patient);
     let (finding, stream) = tls(patient, stream);
     report.add(finding)?;
-    let mut proved = false;
+    let verdict = patient
+        .connector
+        .certificate_verdict(&chain, &patient.target);
+    let verdict = verdict.unwrap_or_else(|_| Err(CertificateProblem::nothing_trusted()));
     if !chain.is_empty() {
-        let (finding, proves) = certificate::judge(&chain, &patient.name, &patient.trusted);
-        report.add(finding)?;
-        proved = proves;
+        report.add(certificate::judge(&chain, &verdict))?;
     }
     let Some(stream) = stream else {
         return Ok(None);
@@ -109,7 +110,7 @@ fn reach(patient: &Patient, report: &mut Report) -> io::Result<Option<Reached>> 
     }
     Ok(negotiation.map(|negotiation| Reached {
         address,
-        proved,
+        certificate: verdict,
         negotiation,
     }))
 }
@@ -360,16 +361,16 @@ fn policy(patient: &Patient, reached: Option<&Reached>, kerberos: Option<bool>) 
         .explain(&patient.target, CredentialClass::Fresh);
     let proof = match (kerberos, reached) {
         (Some(true), _) => ServerProof::Kerberos,
-        (_, Some(Reached { proved: true, .. })) => ServerProof::Certificate,
+        (_, Some(reached)) if reached.certificate.is_ok() => ServerProof::Certificate,
         _ => ServerProof::None,
     };
     let answer = patient
         .policy
         .decide(&patient.target, CredentialClass::Fresh, proof);
     let what = match (proof, reached) {
-        (ServerProof::Kerberos, _) => "Kerberos would prove the server",
-        (ServerProof::Certificate, _) => "the certificate proves the server",
-        (_, Some(_)) => "nothing but NTLM would prove the server",
+        (ServerProof::Kerberos, _) => "once Kerberos has proved the server",
+        (ServerProof::Certificate, _) => "since the certificate proves the server",
+        (_, Some(_)) => "since nothing but NTLM can prove the server",
         (_, None) => "if nothing but NTLM proves the server",
     };
     // What is not known does not fail.
@@ -378,17 +379,15 @@ fn policy(patient: &Patient, reached: Option<&Reached>, kerberos: Option<bool>) 
         _ => [Verdict::Ok, Verdict::Failed],
     };
     let permitted = answer.is_ok();
+    let target = &patient.target;
     let mut finding = match &answer {
         Ok(permission) => Finding::new(
             Step::Policy,
-            Verdict::Ok,
-            format!(
-                "{what}, and credentials may go to {}: {permission}",
-                patient.target
-            ),
+            good,
+            format!("{what}, credentials may go to {target}: {permission}"),
         ),
         Err(denied) => {
-            let says = format!("{what}, credentials may not go to {}", patient.target);
+            let says = format!("{what}, credentials may not go to {target}");
             Finding::new(Step::Policy, bad, says)
                 .remedy(denied.to_string())
                 .fact("status", denied.status().name())

@@ -9,7 +9,6 @@ use credssp::kdc::KdcTransport;
 use credssp::mechanism::{Mechanism, Negotiation};
 use credssp::ntlm::Ntlm;
 use credssp::policy::DelegationPolicy;
-use credssp::proof::ServerProof;
 use credssp::rdp::{EarlyUserAuthorization, Protocol};
 use credssp::tls::server_public_key;
 use credssp::{AccountName, Credentials};
@@ -175,12 +174,8 @@ fn log_on(
     };
     let key = server_public_key(end_entity(&stream).map_err(Trouble::from)?);
     let key = key.map_err(Trouble::from)?;
-    let proof = match reached.proved {
-        true => ServerProof::Certificate,
-        false => ServerProof::None,
-    };
-    let client =
-        Client::new(config, patient.target.clone(), credentials.clone(), key).with_proof(proof);
+    let client = Client::new(config, patient.target.clone(), credentials.clone(), key)
+        .with_certificate(reached.certificate.clone());
     let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
     let mut handshake = client.start(&mut out)?;
     loop {

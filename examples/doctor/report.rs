@@ -137,7 +137,7 @@ impl Finding {
 }
 
 /// The columns of a line for people.
-const COLUMNS: usize = 110;
+const COLUMNS: usize = 116;
 /// Those before what is said.
 const MARGIN: &str = "                   ";
 

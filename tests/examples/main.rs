@@ -5,6 +5,7 @@
 mod command_line;
 mod connection;
 mod decode;
+mod doctor;
 mod kerberos;
 mod logon;
 mod loopback;

@@ -28,6 +28,7 @@ mod gss;
 mod kdc;
 mod kdc_proxy;
 mod krb5_user;
+mod openssl;
 mod process;
 mod pyspnego;
 mod samba_ad;
@@ -46,6 +47,7 @@ pub use gss::{GssError, GssMechanism, GssPeer, GssRole, GssStep, GssUnwrapped};
 pub use kdc::MitKdc;
 pub use kdc_proxy::KdcProxy;
 pub use krb5_user::Krb5User;
+pub use openssl::OpensslServer;
 pub use process::Process;
 pub use pyspnego::{PyspnegoClient, PyspnegoServer};
 pub use samba_ad::SambaAd;
@@ -73,6 +75,8 @@ pub enum Peer {
     Freerdp,
     /// Wireshark's dissectors on the command line.
     Tshark,
+    /// OpenSSL's command.
+    Openssl,
 }
 
 impl Peer {
@@ -81,7 +85,7 @@ impl Peer {
         match self {
             Self::Pyspnego | Self::KdcProxy => Self::folder().join("venv/bin/python"),
             Self::Gss => PathBuf::from("/usr/bin/python3"),
-            Self::MitKdc | Self::SambaAd | Self::Freerdp | Self::Tshark => {
+            Self::MitKdc | Self::SambaAd | Self::Freerdp | Self::Tshark | Self::Openssl => {
                 panic!("it is no Python program")
             }
         }
@@ -109,6 +113,7 @@ impl Peer {
             Self::MitKdc => "krb5-kdc with krb5-user and faketime",
             Self::KdcProxy => "kdcproxy",
             Self::SambaAd => "samba-ad-dc, which runs as root only,",
+            Self::Openssl => "openssl",
             Self::Freerdp => "freerdp2-shadow-x11 with freerdp2-x11, winpr-utils and xvfb",
             Self::Tshark => "tshark",
         }
@@ -142,6 +147,7 @@ impl Peer {
             Self::Freerdp => FREERDP.iter().all(|tool| Path::new(tool).exists()),
             Self::KdcProxy => Self::Pyspnego.installed(),
             Self::Tshark => Path::new("/usr/bin/tshark").exists(),
+            Self::Openssl => Path::new("/usr/bin/openssl").exists(),
             Self::SambaAd => *SAMBA.get_or_init(|| {
                 let domain = Self::folder().join("samba_ad/made-by");
                 self.permitted() && Path::new("/usr/sbin/samba").exists() && domain.exists()

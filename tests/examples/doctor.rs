@@ -1,0 +1,454 @@
+//! The example program `doctor`, and what it finds at servers that are well and at others that are not.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use serde_json::Value;
+
+use crate::peer::{self, FreerdpShadow, MitKdc, OpensslServer, Peer};
+use crate::programs::{ACCOUNT, PASSWORD, Run, Server, example, file};
+
+/// What it found, step by step, and its exit status.
+struct Diagnosis {
+    line: Value,
+    stderr: String,
+}
+
+fn diagnose_with(password: &str, server: &str, options: &[&str]) -> Diagnosis {
+    let mut command = example("doctor");
+    command.args([server, "--json"]).args(options);
+    let run = Run::of(command.env("CREDSSP_PASSWORD", password));
+    let line: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{run:?}"));
+    assert_eq!(line["exit_status"], run.status);
+    assert_eq!(line["ok"], run.status == 0);
+    assert!(!run.stdout.contains(password), "{run:?}");
+    Diagnosis {
+        line,
+        stderr: run.stderr,
+    }
+}
+
+fn diagnose(server: &str, options: &[&str]) -> Diagnosis {
+    diagnose_with(PASSWORD, server, options)
+}
+
+impl Diagnosis {
+    #[track_caller]
+    fn step(&self, name: &str) -> &Value {
+        let steps = self.line["steps"].as_array().unwrap();
+        let mut steps = steps.iter().filter(|step| step["step"] == name);
+        let step = steps.next().unwrap_or_else(|| panic!("{}", self.line));
+        assert!(steps.next().is_none(), "{}", self.line);
+        step
+    }
+
+    /// The verdicts, in their order.
+    #[track_caller]
+    fn assert(&self, exit_status: u8, verdicts: &[(&str, &str)]) {
+        let steps = self.line["steps"].as_array().unwrap();
+        let found: Vec<_> = steps
+            .iter()
+            .map(|step| {
+                let text = |name: &str| step[name].as_str().unwrap();
+                (text("step"), text("verdict"))
+            })
+            .collect();
+        assert_eq!(found, verdicts, "{:#}", self.line);
+        assert_eq!(self.line["exit_status"], exit_status, "{:#}", self.line);
+        assert_eq!(self.stderr, "");
+    }
+
+    #[track_caller]
+    fn says(&self, step: &str, text: &str) {
+        let step = self.step(step);
+        assert!(step["says"].as_str().unwrap().contains(text), "{step:#}");
+    }
+
+    #[track_caller]
+    fn remedy(&self, step: &str, text: &str) {
+        let step = self.step(step);
+        let remedies = step["remedies"].as_array().unwrap();
+        let has = |remedy: &Value| remedy.as_str().unwrap().contains(text);
+        assert!(remedies.iter().any(has), "{step:#}");
+    }
+}
+
+fn port(address: &str) -> &str {
+    address.rsplit_once(':').unwrap().1
+}
+
+/// By its name rather than its address.
+fn localhost(address: &str) -> String {
+    format!("localhost:{}", port(address))
+}
+
+const REACHED: [(&str, &str); 6] = [
+    ("resolve", "ok"),
+    ("connect", "ok"),
+    ("tls", "ok"),
+    ("certificate", "note"),
+    ("credssp", "ok"),
+    ("version", "ok"),
+];
+
+#[test]
+fn a_server_that_is_well_is_told_so_and_sent_no_credentials() {
+    let server = Server::start(&[]);
+    let found = diagnose(&localhost(&server.address), &[]);
+    let rest = [
+        ("spn", "not checked"),
+        ("policy", "ok"),
+        ("logon", "not checked"),
+    ];
+    found.assert(0, &[&REACHED[..], &rest].concat());
+    found.says("tls", "TLS 1.3");
+    found.says("certificate", "a key on P-256, issued by itself");
+    found.says("version", "version 6");
+    found.remedy("spn", "setspn -Q TERMSRV/localhost");
+    found.remedy("spn", "setspn -S TERMSRV/localhost ACCOUNT");
+    // No name of an account came.
+    server.failure("Closed", "negotiation", None);
+}
+
+#[test]
+fn a_logon_is_tried_with_nothing_delegated_unless_that_is_wanted() {
+    let server = Server::start(&["--rdp", "--hybrid-ex"]);
+    let (address, user) = (localhost(&server.address), ["--rdp", "--user", ACCOUNT]);
+    let found = diagnose(&address, &user);
+    let mut verdicts = REACHED.to_vec();
+    verdicts.insert(2, ("negotiate", "ok"));
+    let rest = [("spn", "not checked"), ("policy", "ok"), ("logon", "ok")];
+    found.assert(0, &[&verdicts[..], &rest].concat());
+    found.says("negotiate", "PROTOCOL_HYBRID_EX");
+    found.says("logon", "is logged on by NTLM, CredSSP version 6");
+    found.says("logon", "nothing was delegated");
+    assert_eq!(found.step("logon")["delegated"], false);
+    server.failure("Closed", "negotiation", None);
+    server.failure("Closed", "credential exchange", Some(ACCOUNT));
+
+    let found = diagnose(&address, &[&user[..], &["--delegate"]].concat());
+    found.assert(0, &[&verdicts[..], &rest].concat());
+    assert_eq!(found.step("logon")["delegated"], true);
+    server.failure("Closed", "negotiation", None);
+    assert_eq!(server.line()["ok"], true);
+}
+
+#[test]
+fn refused_logons_say_why() {
+    let server = Server::start(&["--account-status", &format!("{ACCOUNT}=C0000072")]);
+    let address = localhost(&server.address);
+    let user = ["--user", ACCOUNT];
+    for (password, kind, text) in [
+        ("wrong-canary", "Rejected", "STATUS_LOGON_FAILURE"),
+        (PASSWORD, "Rejected", "STATUS_ACCOUNT_DISABLED"),
+    ] {
+        let found = diagnose_with(password, &address, &user);
+        let rest = [
+            ("spn", "not checked"),
+            ("policy", "ok"),
+            ("logon", "failed"),
+        ];
+        found.assert(19, &[&REACHED[..], &rest].concat());
+        assert_eq!(found.step("logon")["kind"], kind);
+        found.says("logon", text);
+    }
+}
+
+#[test]
+fn a_user_whom_the_server_denies_access_is_told_so_at_the_end() {
+    let server = Server::start(&["--rdp", "--hybrid-ex", "--deny"]);
+    let found = diagnose(
+        &localhost(&server.address),
+        &["--rdp", "--user", ACCOUNT, "--delegate"],
+    );
+    assert_eq!(found.line["exit_status"], 19);
+    assert_eq!(found.step("logon")["kind"], "EarlyAuthorizationDenied");
+}
+
+/// The usual state of a WinRM host in a workgroup: only NTLM, a certificate that nobody vouches for, and a policy that wants a
+/// proof.
+#[test]
+fn a_policy_that_wants_a_proof_is_named_with_its_remedies() {
+    let server = Server::start(&[]);
+    let address = localhost(&server.address);
+    let spn = ["--spn", "WSMAN/localhost", "--user", ACCOUNT];
+    let options = [&spn[..], &["--allow-fresh", "WSMAN/*"]].concat();
+    let found = diagnose(&address, &options);
+    let rest = [
+        ("spn", "not checked"),
+        ("policy", "failed"),
+        ("logon", "not checked"),
+    ];
+    found.assert(18, &[&REACHED[..], &rest].concat());
+    let policy = found.step("policy");
+    assert_eq!(policy["status"], "SEC_E_POLICY_NLTM_ONLY");
+    let decisions = policy["decisions"].as_array().unwrap();
+    let allowed: Vec<_> = decisions
+        .iter()
+        .map(|decision| &decision["allowed"])
+        .collect();
+    assert_eq!(allowed, [true, true, false]);
+    for text in [
+        "CertificateThumbprint",
+        "setspn -S WSMAN/localhost ACCOUNT",
+        "AllowFreshCredentialsWhenNTLMOnly",
+    ] {
+        found.remedy("policy", text);
+    }
+    found.says("logon", "policy does not let this server have credentials");
+    // The greeting was all that the server heard.
+    server.failure("Closed", "negotiation", None);
+
+    let found = diagnose(&address, &spn);
+    assert_eq!(found.step("policy")["status"], "SEC_E_DELEGATION_POLICY");
+
+    // A pin is such a proof.
+    let sha256 = found.step("certificate")["certificate"]["sha256"].clone();
+    let pin = ["--pin", sha256.as_str().unwrap()];
+    let found = diagnose(&address, &[&options[..], &pin].concat());
+    assert_eq!(found.line["exit_status"], 0, "{:#}", found.line);
+    assert_eq!(found.step("certificate")["verdict"], "ok");
+    assert_eq!(found.step("logon")["proof"], "the TLS certificate");
+}
+
+/// A certificate of an authority's, or of its own, and the server that shows it.
+fn server_with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> (Server, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    change(&mut params);
+    let pem = params.self_signed(&key).unwrap().pem();
+    let certificate = file(&format!("doctor-{name}.pem"), &pem);
+    let key = file(&format!("doctor-{name}-key.pem"), &key.serialize_pem());
+    let [certificate, key] = [certificate, key].map(|path| path.to_str().unwrap().to_owned());
+    let server = Server::start(&["--cert", &certificate, "--key", &key]);
+    (server, certificate)
+}
+
+#[test]
+fn an_expired_certificate_is_named() {
+    let (server, _) = server_with("expired", |params| {
+        params.not_before = date_time_ymd(2019, 1, 1);
+        params.not_after = date_time_ymd(2020, 1, 1);
+    });
+    let found = diagnose(&localhost(&server.address), &[]);
+    assert_eq!(found.line["exit_status"], 14, "{:#}", found.line);
+    found.says("certificate", "it has expired");
+    found.remedy("certificate", "renew the certificate");
+    // The rest is looked at all the same.
+    assert_eq!(found.step("version")["verdict"], "ok");
+}
+
+#[test]
+fn a_certificate_of_a_trusted_authority_counts_for_the_name_in_it() {
+    let (server, roots) = server_with("trusted", |_| {});
+    let trust = ["--trust-roots", &*roots];
+    let found = diagnose(&localhost(&server.address), &trust);
+    assert_eq!(found.step("certificate")["verdict"], "ok");
+    found.says("certificate", "it proves the server");
+    found.says("policy", "since the certificate proves the server");
+
+    let options = [&trust[..], &["--spn", "TERMSRV/other.example.com"]].concat();
+    let found = diagnose(&localhost(&server.address), &options);
+    assert_eq!(found.step("certificate")["verdict"], "note");
+    found.says("certificate", "it does not prove the server");
+    found.says("certificate", "names localhost");
+    found.says("certificate", "connect by a name that it has");
+}
+
+#[test]
+fn a_closed_port_and_an_unknown_name_end_it() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let rest = [
+        ("spn", "not checked"),
+        ("policy", "note"),
+        ("logon", "not checked"),
+    ];
+    let found = diagnose(&localhost(&address), &[]);
+    found.assert(
+        11,
+        &[&[("resolve", "ok"), ("connect", "failed")], &rest[..]].concat(),
+    );
+    found.remedy("connect", "firewall");
+
+    let found = diagnose("no-such-host.invalid:5000", &[]);
+    found.assert(10, &[&[("resolve", "failed")], &rest[..]].concat());
+    found.remedy("resolve", "DNS");
+}
+
+#[test]
+fn a_server_of_something_else_is_told_apart() {
+    if !peer::available(Peer::Openssl) {
+        return;
+    }
+    let http = OpensslServer::start("rsa:2048", &["-www"]);
+    let found = diagnose(&localhost(&http.address().to_string()), &["--timeout", "3"]);
+    assert_eq!(found.line["exit_status"], 15, "{:#}", found.line);
+    found.says("credssp", "no CredSSP behind TLS");
+    found.says("certificate", "an RSA key of 2048 bits");
+
+    // What does not even speak TLS, nor Remote Desktop.
+    for (options, exit_status) in [(&[][..], 13), (&["--rdp"], 12)] {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let end = thread::spawn(move || {
+            let (mut tcp, _) = listener.accept().unwrap();
+            let _ = tcp.read(&mut [0; 100]);
+            let _ = tcp.write_all(b"220 mail.example.com ESMTP ready\r\n");
+        });
+        let found = diagnose(&localhost(&address), options);
+        assert_eq!(found.line["exit_status"], exit_status, "{:#}", found.line);
+        end.join().unwrap();
+    }
+    let server = Server::start(&["--rdp"]);
+    let found = diagnose(&localhost(&server.address), &[]);
+    assert_eq!(found.line["exit_status"], 13, "{:#}", found.line);
+    found.remedy("tls", "give --rdp");
+    let server = Server::start(&[]);
+    let found = diagnose(&localhost(&server.address), &["--rdp"]);
+    assert_eq!(found.line["exit_status"], 12, "{:#}", found.line);
+}
+
+#[test]
+fn old_tls_and_weak_keys_are_named() {
+    if !peer::available(Peer::Openssl) {
+        return;
+    }
+    let old = OpensslServer::start("rsa:2048", &["-tls1_1"]);
+    let found = diagnose(&localhost(&old.address().to_string()), &[]);
+    assert_eq!(found.line["exit_status"], 13, "{:#}", found.line);
+    found.says("tls", "share no TLS version or cipher suite");
+
+    let weak = OpensslServer::start("rsa:1024", &[]);
+    let found = diagnose(&localhost(&weak.address().to_string()), &[]);
+    assert_eq!(found.line["exit_status"], 13, "{:#}", found.line);
+    assert_eq!(found.step("certificate")["verdict"], "failed");
+    found.says("certificate", "an RSA key of 1024 bits");
+    found.remedy("certificate", "2048");
+}
+
+#[test]
+fn a_server_that_says_nothing_is_not_awaited_for_ever() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let found = diagnose(&localhost(&address), &["--rdp", "--timeout", "1"]);
+    assert_eq!(found.line["exit_status"], 12, "{:#}", found.line);
+    found.says("negotiate", "does not answer in time");
+}
+
+#[test]
+fn an_old_server_is_told_from_one_that_is_patched() {
+    let server = Server::start(&["--own-version", "4", "--min-version", "2"]);
+    let address = localhost(&server.address);
+    let found = diagnose(&address, &["--user", ACCOUNT]);
+    assert_eq!(found.line["exit_status"], 16, "{:#}", found.line);
+    found.says("version", "CVE-2018-0886");
+    found.remedy("version", "--min-version");
+    assert_eq!(found.step("version")["version"], 4);
+    let found = diagnose(&address, &["--user", ACCOUNT, "--min-version", "2"]);
+    assert_eq!(found.line["exit_status"], 0, "{:#}", found.line);
+    found.says("logon", "CredSSP version 4");
+}
+
+#[test]
+fn freerdps_shadow_server_is_examined() {
+    if !peer::available(Peer::Freerdp) {
+        return;
+    }
+    let shadow = FreerdpShadow::start();
+    let address = localhost(&shadow.address().to_string());
+    let account = format!(r"{}\{}", FreerdpShadow::DOMAIN, FreerdpShadow::USER);
+    let options = ["--rdp", "--user", &account];
+    let found = diagnose_with(FreerdpShadow::PASSWORD, &address, &options);
+    assert_eq!(found.line["exit_status"], 0, "{:#}", found.line);
+    found.says("negotiate", "PROTOCOL_HYBRID:");
+    // It knows no SPNEGO.
+    assert_eq!(found.step("credssp")["negotiation"], "bare");
+    found.says("logon", "is logged on by NTLM");
+
+    let found = diagnose_with("wrong-canary", &address, &options);
+    assert_eq!(found.line["exit_status"], 19, "{:#}", found.line);
+    found.remedy("logon", "is the password right");
+}
+
+#[test]
+fn the_kdc_is_asked_whether_it_knows_the_service() {
+    if !peer::available(Peer::MitKdc) {
+        return;
+    }
+    let kdc = MitKdc::start();
+    let (address, keytab) = (kdc.address().to_string(), kdc.path("service.keytab"));
+    let server = Server::start(&["--keytab", keytab.to_str().unwrap()]);
+    let server = localhost(&server.address);
+    let known = "TERMSRV/server.test.example";
+    let all = |spn| {
+        [
+            "--spn",
+            spn,
+            "--user",
+            r"TEST.EXAMPLE\alice",
+            "--kdc",
+            &address,
+        ]
+    };
+    let found = diagnose_with(MitKdc::PASSWORD, &server, &all(known));
+    assert_eq!(found.line["exit_status"], 0, "{:#}", found.line);
+    found.says("spn", "has a ticket for TERMSRV/server.test.example");
+    found.says("policy", "once Kerberos has proved the server");
+    assert_eq!(found.step("logon")["mechanism"], "kerberos");
+    assert_eq!(found.step("logon")["proof"], "Kerberos");
+
+    let unknown = "TERMSRV/unknown.test.example";
+    let found = diagnose_with(MitKdc::PASSWORD, &server, &all(unknown));
+    assert_eq!(found.line["exit_status"], 17, "{:#}", found.line);
+    found.remedy("spn", "setspn -S TERMSRV/unknown.test.example ACCOUNT");
+    found.says("policy", "since nothing but NTLM can prove the server");
+
+    let found = diagnose_with("wrong-canary", &server, &all(known));
+    assert_eq!(found.line["exit_status"], 17, "{:#}", found.line);
+    found.says("spn", "the password or key is wrong");
+}
+
+#[test]
+fn people_read_one_step_after_the_other() {
+    let server = Server::start(&["--rdp"]);
+    let mut command = example("doctor");
+    let run = Run::of(command.args([&*localhost(&server.address), "--rdp"]));
+    assert_eq!((run.status, &*run.stderr), (0, ""), "{run:?}");
+    for line in run.stdout.lines() {
+        assert!(line.len() <= 116, "{line}");
+    }
+    let begins = |text: &str| run.stdout.lines().any(|line| line.starts_with(text));
+    for text in [
+        "ok     resolve     localhost is ",
+        "ok     negotiate   the server selects PROTOCOL_HYBRID",
+        "note   certificate ",
+        "-      spn         not checked",
+        "                -> to ask in Windows: setspn -Q TERMSRV/localhost",
+        "ok     policy      since nothing but NTLM can prove",
+    ] {
+        assert!(begins(text), "{text}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn the_command_line_tells_what_is_wrong_with_it() {
+    for (options, text) in [
+        (&["host"][..], "give HOST:PORT, or --rdp"),
+        (&["host:1", "--user", "alice"], "there is no password"),
+        (&["host:1", "--delegate"], "--user"),
+        (
+            &["host:1", "--pin", "12"],
+            "64 hexadecimal digits (SHA-256)",
+        ),
+        (&["host:1", "--spn", "host"], "--spn"),
+        (&[], "HOST"),
+    ] {
+        let run = Run::of(example("doctor").args(options));
+        assert_eq!(run.status, 64, "{run:?}");
+        assert!(run.stderr.contains(text), "{run:?}");
+    }
+}
