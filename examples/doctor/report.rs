@@ -1,7 +1,9 @@
 //! What was found, for people and for machines.
 
-use std::{fmt, io, iter};
+use std::io::{self, Write};
+use std::{fmt, iter};
 
+use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
 use textwrap::Options;
 
@@ -64,6 +66,18 @@ pub(crate) enum Verdict {
     Note,
     Failed,
     NotChecked,
+}
+
+impl Verdict {
+    fn style(self) -> Style {
+        let style = Style::new();
+        match self {
+            Self::Ok => style.fg_color(Some(AnsiColor::Green.into())),
+            Self::Note => style.fg_color(Some(AnsiColor::Yellow.into())),
+            Self::Failed => style.fg_color(Some(AnsiColor::Red.into())).bold(),
+            Self::NotChecked => style.dimmed(),
+        }
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -138,12 +152,14 @@ impl Finding {
 
 /// The columns of a line for people.
 const COLUMNS: usize = 116;
+/// Those of the verdict.
+const VERDICT: usize = 7;
 /// Those before what is said.
 const MARGIN: &str = "                   ";
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heading = format!("{:<7}{:<12}", self.verdict, self.step);
+        let heading = format!("{:<VERDICT$}{:<12}", self.verdict, self.step);
         let headings = iter::once(heading.as_str()).chain(iter::repeat(MARGIN));
         let said = headings.zip(&self.says);
         let to_do = iter::repeat("                -> ").zip(&self.remedies);
@@ -175,8 +191,10 @@ impl Report {
 
     pub(crate) fn add(&mut self, finding: Finding) -> io::Result<()> {
         if !self.json {
-            use io::Write;
-            writeln!(io::stdout(), "{finding}")?;
+            let (style, text) = (finding.verdict.style(), finding.to_string());
+            let (verdict, rest) = text.split_at_checked(VERDICT).unwrap_or((&text, ""));
+            // In colour where that is a terminal, and NO_COLOR is not set.
+            writeln!(anstream::stdout(), "{style}{verdict}{style:#}{rest}")?;
         }
         self.findings.push(finding);
         Ok(())
