@@ -31,6 +31,7 @@
 //! - `rc4-hmac`: an encryption type of Kerberos that is broken.
 //! - `tokio`: the module `stream::tokio`.
 //! - `self-signed`: `tls::Identity::self_signed()` and `self_signed_rsa()`.
+//! - `serde`: `policy` from and to TOML.
 //! - `sspi`: the module `sspi`, contexts of the `sspi` crate as mechanisms; needs Rust 1.93.
 
 #![forbid(unsafe_code)]

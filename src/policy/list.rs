@@ -67,6 +67,7 @@ impl ListSetting {
 
 /// The patterns that count although nobody has configured them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum BuiltInDefaults {
     /// There are none.

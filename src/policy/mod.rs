@@ -3,21 +3,34 @@
 //! The names are those of the registry below `SOFTWARE\Policies\Microsoft\Windows\CredentialsDelegation`. Credentials have
 //! a [`CredentialClass`]: *fresh* are those that a caller passes for this one logon, which all are that the caller does
 //! not declare to be something else.
+//!
+//! [`DelegationPolicy`] is the policy itself. [`MachineSettings`] is all that a Windows machine has about CredSSP in its
+//! registry, from and to files: the policy, and beside it the [`EncryptionOracleRemediation`] and the [`WinRmSwitches`].
 
 mod decision;
 mod list;
+mod machine;
 mod oracle;
 mod pattern;
+mod reg;
+#[cfg(feature = "serde")]
+mod toml;
+mod winrm;
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "serde")]
+pub use self::toml::InvalidToml;
 pub use crate::group_policy::{
     CredentialClass, DelegatedKind, PolicyList, PolicyState, RestrictedDelegation,
 };
 pub use decision::{Decision, Permission};
 pub use list::{BuiltInDefaults, ListSetting};
+pub use machine::MachineSettings;
 pub use oracle::EncryptionOracleRemediation;
 pub use pattern::{InvalidPattern, SpnPattern};
+pub use reg::{InvalidRegFile, RegContents, RegEncoding, RegReport};
+pub use winrm::{WinRmCredSsp, WinRmCredSspDisabled, WinRmRole, WinRmSwitches};
 
 use crate::error::{DelegationDenied, DelegationDeniedReason};
 use crate::name::ServicePrincipalName;

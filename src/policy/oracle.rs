@@ -6,9 +6,11 @@ use std::fmt;
 /// Windows has been at [`Self::Mitigated`] since May 2018. The configurations of this crate are at
 /// [`Self::ForceUpdatedClients`] until told otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub enum EncryptionOracleRemediation {
     /// 0, Force Updated Clients: none.
+    #[cfg_attr(feature = "serde", serde(rename = "Force Updated Clients"))]
     ForceUpdatedClients,
     /// 1, Mitigated: clients speak none, servers still take old clients.
     Mitigated,
