@@ -22,6 +22,7 @@
     clippy::unwrap_used
 )]
 
+mod capture;
 mod clock;
 mod freerdp;
 mod gss;
@@ -41,6 +42,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 
+pub use capture::{Capture, Packet};
 pub use clock::Wrong;
 pub use freerdp::{FreerdpShadow, Xfreerdp};
 pub use gss::{GssError, GssMechanism, GssPeer, GssRole, GssStep, GssUnwrapped};

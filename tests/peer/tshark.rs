@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The link types of capture files: one that the user gives a meaning, and IP without anything below it.
 const USER0: u32 = 147;
-const RAW_IP: u32 = 101;
+pub(super) const RAW_IP: u32 = 101;
 
 /// A field that tshark has found.
 #[derive(Clone, Debug)]
@@ -92,8 +92,7 @@ fn field(line: &str, skip: usize) -> Option<Dissected> {
 }
 
 /// A capture file (draft-ietf-opsawg-pcap) in which each packet was seen whole.
-fn capture(link: u32, packets: &[Vec<u8>]) -> PathBuf {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
+pub(super) fn pcap(link: u32, packets: &[Vec<u8>]) -> Vec<u8> {
     let mut file = Vec::new();
     file.extend(0xa1b2_c3d4_u32.to_le_bytes());
     file.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -106,9 +105,14 @@ fn capture(link: u32, packets: &[Vec<u8>]) -> PathBuf {
         file.extend(length.to_le_bytes());
         file.extend(packet);
     }
+    file
+}
+
+fn capture(link: u32, packets: &[Vec<u8>]) -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("credssp-{}-{number}.pcap", std::process::id());
     let path = env::temp_dir().join(name);
-    fs::write(&path, file).expect("a file");
+    fs::write(&path, pcap(link, packets)).expect("a file");
     path
 }
