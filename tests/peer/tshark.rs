@@ -21,10 +21,15 @@ pub struct Dissected {
     pub value: String,
 }
 
-/// Dissects TSRequests: the fields of each.
-pub fn dissect_ts_requests(messages: &[Vec<u8>]) -> Vec<Vec<Dissected>> {
+/// Dissects TSRequests: the fields of each; with a keytab, those of what it opens by Kerberos too.
+pub fn dissect_ts_requests(messages: &[Vec<u8>], keytab: Option<&str>) -> Vec<Vec<Dissected>> {
     let meaning = r#"uat:user_dlts:"User 0 (DLT=147)","credssp","0","","0","""#;
-    dissect(USER0, messages, &["-o", meaning], 0)
+    let file = keytab.map(|keytab| format!("kerberos.file:{keytab}"));
+    let mut options = vec!["-o", meaning];
+    if let Some(file) = &file {
+        options.extend(["-o", "kerberos.decrypt:TRUE", "-o", file]);
+    }
+    dissect(USER0, messages, &options, 0)
 }
 
 /// Dissects messages to (`true`) and from KDCs: the fields of each.

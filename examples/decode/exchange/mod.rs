@@ -22,6 +22,16 @@ pub(crate) struct Knowledge {
     pub(crate) public_key: Option<ServerPublicKey>,
 }
 
+impl Knowledge {
+    /// What is said where the wrong secret is given; nothing where none is, for then only the tokens are asked about.
+    fn missing(&self, name: &str, detail: &str) -> Vec<Check> {
+        if self.password.is_none() && self.keytab.is_none() {
+            return Vec::new();
+        }
+        vec![Check::new(name, Outcome::Unknown, detail)]
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Holds,
@@ -221,12 +231,18 @@ pub(crate) fn open(
     let is_ntlm = |message: &Message<'_>| ntlm::message_type(message.mechanism) == Some(3);
     let established = if messages.iter().any(is_ntlm) {
         let Some(password) = &knowledge.password else {
-            return Vec::new();
+            let detail = "the exchange is by NTLM: give its password";
+            return knowledge.missing("NTLMv2 response", detail);
         };
         ntlm::establish(&messages, password, view)
     } else {
-        let Some(keytab) = &knowledge.keytab else {
+        let by_kerberos = |message: &Message<'_>| kerberos::sender(message.mechanism).is_some();
+        if !messages.iter().any(by_kerberos) {
             return Vec::new();
+        }
+        let Some(keytab) = &knowledge.keytab else {
+            let detail = "the exchange is by Kerberos: give the service's --keytab";
+            return knowledge.missing("ticket", detail);
         };
         kerberos::establish(&messages, keytab, view)
     };

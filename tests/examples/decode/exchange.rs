@@ -1,88 +1,14 @@
 //! Whole exchanges: which of their proofs hold, and what is said where one has been changed.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{decode, find, hex, json as run, token_file, unhex, vectors};
-use crate::programs::{Run, file};
-
-/// An exchange as it was recorded.
-struct Recorded {
-    entry: Value,
-    messages: Vec<(String, Vec<u8>)>,
-}
-
-impl Recorded {
-    fn all(mechanism: &str) -> Vec<Self> {
-        let entries: Vec<Value> =
-            serde_json::from_str(&vectors("pyspnego-exchanges.json")).unwrap();
-        let ours = entries
-            .into_iter()
-            .filter(|entry| entry["mech"] == mechanism);
-        let recorded = |entry: Value| {
-            let messages = entry["ts_requests"].as_array().unwrap().iter();
-            let message = |message: &Value| {
-                let token = unhex(message[1].as_str().unwrap());
-                (message[0].as_str().unwrap().to_owned(), token)
-            };
-            let messages = messages.map(message).collect();
-            Self { entry, messages }
-        };
-        ours.map(recorded).collect()
-    }
-
-    fn named(name: &str) -> Self {
-        let mut all = Self::all("ntlm").into_iter();
-        all.find(|recorded| recorded.name() == name).unwrap()
-    }
-
-    fn name(&self) -> &str {
-        self.entry["name"].as_str().unwrap()
-    }
-
-    /// With the password, the key, and other options. Without prefixes, for the tokens tell who sends them.
-    fn run(&self, status: i32, options: &[&str]) -> Value {
-        let tokens = self.messages.iter().map(|(_, token)| hex(token));
-        let tokens = token_file(&format!("decode-{}", self.name()), tokens);
-        let password = self.entry["password"].as_str().unwrap();
-        let key = self.entry["public_key"].as_str().unwrap();
-        let known = [&*tokens, "--password", password, "--public-key", key];
-        run(status, &[&known[..], options].concat())
-    }
-
-    /// Flips the lowest bit of the last octet of a part.
-    fn flip(&mut self, message: usize, part: &[&str]) {
-        let tokens = token_file("decode-flip", [hex(&self.messages[message].1)]);
-        let output = run(0, &[&tokens]);
-        let tree = part
-            .iter()
-            .fold(&output["tokens"][0]["tree"], |tree, name| {
-                find(tree, name).unwrap_or_else(|| panic!("no {name}"))
-            });
-        let at = tree["offset"].as_u64().unwrap() + tree["length"].as_u64().unwrap() - 1;
-        self.messages[message].1[usize::try_from(at).unwrap()] ^= 1;
-    }
-}
-
-/// The outcomes but those of keys, by name.
-fn outcomes(output: &Value) -> Vec<(&str, &str)> {
-    let checks = output["checks"].as_array().unwrap().iter();
-    let all = checks.map(|check| {
-        let (name, outcome) = (&check["name"], &check["outcome"]);
-        (name.as_str().unwrap(), outcome.as_str().unwrap())
-    });
-    all.filter(|(_, outcome)| *outcome != "derived").collect()
-}
-
-/// The names of those that fail.
-fn failing(output: &Value) -> Vec<&str> {
-    let outcomes = outcomes(output).into_iter();
-    let failing = outcomes.filter(|(_, outcome)| *outcome == "fails");
-    failing.map(|(name, _)| name).collect()
-}
+use super::recorded::{Recorded, delegated, failing, outcomes};
+use super::{decode, hex, json as run, own_file, token_file, unhex};
+use crate::programs::Run;
 
 #[test]
 fn every_exchange_by_ntlm_opens_and_all_its_proofs_hold() {
-    let all = Recorded::all("ntlm");
+    let all = Recorded::all("pyspnego-exchanges.json", "ntlm");
     assert!(all.len() >= 14);
     for recorded in all {
         let name = recorded.name();
@@ -110,46 +36,6 @@ fn every_exchange_by_ntlm_opens_and_all_its_proofs_hold() {
         }
         let tree = &named("the client's authInfo")["tree"];
         assert_eq!(delegated(tree), recorded.entry["delegated"], "{name}");
-    }
-}
-
-/// What was delegated, as the file of vectors says it.
-fn delegated(tree: &Value) -> Value {
-    let value = |name: &str| find(tree, name).map_or(Value::Null, |node| node["value"].clone());
-    let package = |node: &Value| {
-        let value = |name: &str| find(node, name).unwrap()["value"].clone();
-        json!({"package": value("packageName"), "buffer": value("credBuffer")})
-    };
-    match value("credType").as_u64() {
-        Some(1) => json!({
-            "type": "password",
-            "domain": value("domainName"),
-            "user": value("userName"),
-            "password": value("password"),
-        }),
-        Some(2) => json!({
-            "type": "smartcard",
-            "pin": value("pin"),
-            "user_hint": value("userHint"),
-            "domain_hint": value("domainHint"),
-            "key_spec": value("keySpec"),
-            "card": value("cardName"),
-            "reader": value("readerName"),
-            "container": value("containerName"),
-            "csp": value("cspName"),
-        }),
-        _ => {
-            let supplemental = find(tree, "supplementalCreds");
-            let supplemental = supplemental.map_or(Vec::new(), |list| {
-                let list = list["children"].as_array().into_iter().flatten();
-                list.map(package).collect()
-            });
-            json!({
-                "type": "remoteguard",
-                "logon": package(find(tree, "logonCred").unwrap()),
-                "supplemental": supplemental,
-            })
-        }
     }
 }
 
@@ -227,8 +113,7 @@ fn another_key_another_nonce_and_another_password_are_told() {
     };
     for (name, version) in [("ntlm_raw_v6", 6), ("ntlm_raw_v2", 2)] {
         let recorded = Recorded::named(name);
-        let tokens = recorded.messages.iter().map(|(_, token)| hex(token));
-        let tokens = token_file("decode-other-key", tokens);
+        let tokens = recorded.tokens();
         let password = recorded.entry["password"].as_str().unwrap();
         let with = |key: &str| run(1, &[&tokens, "--password", password, "--public-key", key]);
         assert_eq!(failing(&with("3006020103020103")), both(version));
@@ -288,12 +173,10 @@ fn secrets_are_shown_on_demand_only() {
 #[test]
 fn the_certificate_may_be_in_pem_or_der() {
     let recorded = Recorded::named("ntlm_raw_v6");
-    let tokens = recorded.messages.iter().map(|(_, token)| hex(token));
-    let tokens = token_file("decode-certificate", tokens);
+    let tokens = recorded.tokens();
     let der = unhex(recorded.entry["cert_der"].as_str().unwrap());
-    let path = file("decode-certificate.der", "");
-    std::fs::write(&path, &der).unwrap();
-    let pem = file("decode-certificate.pem", &pem(&der));
+    let path = own_file("certificate.der", &der);
+    let pem = own_file("certificate.pem", pem(&der).as_bytes());
     for path in [path, pem] {
         let mut command = decode(&[&tokens, "--json", "--certificate", path.to_str().unwrap()]);
         let run = Run::of(command.env("CREDSSP_PASSWORD", "Passw0rd!"));

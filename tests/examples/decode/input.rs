@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
-use super::{decode, errors, json};
-use crate::programs::{Run, file};
+use super::{decode, errors, json, own_file};
+use crate::programs::Run;
 
 /// A NEGOTIATE_MESSAGE.
 const NEGOTIATE: &str =
@@ -57,7 +57,7 @@ fn a_token_is_known_in_whatever_form_it_is_pasted() {
         format!("C: {hex}"),
         format!("# a comment\nS: {base64}\n\n"),
     ] {
-        let path = file("decode-form", &text);
+        let path = own_file("form", text.as_bytes());
         let from_file = format!("@{}", path.display());
         for argument in [&*text, &*from_file] {
             if argument.starts_with('#') {
@@ -70,8 +70,7 @@ fn a_token_is_known_in_whatever_form_it_is_pasted() {
             assert_eq!(tokens[0]["tree"]["length"], octets.len(), "{text:?}");
         }
     }
-    let path = file("decode-binary", "");
-    std::fs::write(&path, &octets).unwrap();
+    let path = own_file("binary", &octets);
     let output = json(0, &[&format!("@{}", path.display())]);
     assert_eq!(output["tokens"][0]["tree"]["name"], "NEGOTIATE_MESSAGE");
 }

@@ -3,15 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use serde_json::Value;
 
-use crate::programs::{Run, example, file};
+use crate::programs::{Run, example};
 
 mod damage;
 mod exchange;
 mod input;
+mod kerberos;
 mod recognition;
+mod recorded;
 mod tshark;
 
 /// A file of `tests/vectors`.
@@ -36,10 +39,18 @@ fn json(status: i32, options: &[&str]) -> Value {
     value
 }
 
+/// A file of this test's own, of which there is one of each name at a time.
+fn own_file(name: &str, contents: &[u8]) -> PathBuf {
+    let test = thread::current().name().unwrap().replace("::", "-");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{name}"));
+    fs::write(&path, contents).unwrap();
+    path
+}
+
 /// A file with one token a line, as an argument.
 fn token_file(name: &str, tokens: impl IntoIterator<Item = String>) -> String {
     let lines: Vec<_> = tokens.into_iter().collect();
-    let path: PathBuf = file(name, &lines.join("\n"));
+    let path = own_file(name, lines.join("\n").as_bytes());
     format!("@{}", path.display())
 }
 

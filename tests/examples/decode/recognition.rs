@@ -88,7 +88,20 @@ fn exchange(entry: &Value) -> Vec<Expected> {
     let mut tokens = Vec::new();
     for (number, message) in entry["ts_requests"].as_array().unwrap().iter().enumerate() {
         let mut names = vec!["TSRequest", "version"];
+        let user_to_user = id.contains("user_to_user");
+        if user_to_user {
+            names.push(match number {
+                0 => "KERB-TGT-REQUEST",
+                1 => "KERB-TGT-REPLY",
+                2 => "AP-REQ",
+                3 => "AP-REP",
+                4 => "MIC token",
+                5 => "pubKeyAuth",
+                _ => "authInfo",
+            });
+        }
         names.extend(match (number, by_ntlm) {
+            _ if user_to_user => vec![],
             (0, true) => vec!["negoToken", "NEGOTIATE_MESSAGE"],
             (1, true) => vec!["negoToken", "CHALLENGE_MESSAGE", "TargetInfo"],
             (2, true) => vec!["AUTHENTICATE_MESSAGE", "NTProofStr", "pubKeyAuth"],

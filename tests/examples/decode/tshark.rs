@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{hex, json, token_file, unhex, vectors};
+use super::recorded::Recorded;
+use super::{hex, json as run, token_file, unhex, vectors};
 use crate::peer::{self, Dissected, Peer};
 
 /// How tshark writes a value.
@@ -17,13 +18,15 @@ enum As {
     FileTime,
     /// The octets of a text.
     Text,
+    /// The octets of a text in UTF-16.
+    Utf16,
     /// Flags, the lowest octet first.
     LittleEndian,
     /// Flags, the highest octet first.
     BigEndian,
 }
 
-use As::{BigEndian, FileTime, LittleEndian, Octets, Shown, Text};
+use As::{BigEndian, FileTime, LittleEndian, Octets, Shown, Text, Utf16};
 
 /// tshark's name, an ancestor or the node itself in ours, our name, and how tshark writes it.
 type Pair = (&'static str, &'static str, &'static str, As);
@@ -190,6 +193,26 @@ const KERBEROS: &[Pair] = &[
     ("kerberos.e_text", "", "e-text", Shown),
 ];
 
+/// What both have found in what the keytab opens.
+const OPENED: &[Pair] = &[
+    ("kerberos.flags", "EncTicketPart", "flags", BigEndian),
+    ("kerberos.keytype", "", "keytype", Shown),
+    ("kerberos.keyvalue", "", "keyvalue", Octets),
+    ("kerberos.crealm", "", "crealm", Shown),
+    ("kerberos.CNameString", "", "cname", Shown),
+    ("kerberos.authtime", "", "authtime", Text),
+    ("kerberos.endtime", "", "endtime", Text),
+    ("kerberos.ad_type", "", "ad-type", Shown),
+    ("kerberos.authenticator_vno", "", "authenticator-vno", Shown),
+    ("kerberos.gssapi.bdn", "", "Bnd", Octets),
+    ("kerberos.cusec", "", "cusec", Shown),
+    ("kerberos.ctime", "", "ctime", Text),
+    ("kerberos.seq_number", "", "seq-number", Shown),
+    ("credssp.credType", "", "credType", Shown),
+    ("credssp.userName", "", "userName", Utf16),
+    ("credssp.password", "", "password", Utf16),
+];
+
 /// tshark's names of NTLM's flags, and ours.
 const FLAGS: &[(&str, &str)] = &[
     ("ntlmssp.negotiateunicode", "NEGOTIATE_UNICODE"),
@@ -248,6 +271,13 @@ fn written(node: &Value, how: As) -> String {
         Shown => text().unwrap_or_else(|| value.to_string()),
         Octets => text().unwrap(),
         Text => hex(text().unwrap().as_bytes()),
+        Utf16 => {
+            let units = text().unwrap();
+            hex(&units
+                .encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect::<Vec<_>>())
+        }
         FileTime => hex(&value.as_u64().unwrap().to_le_bytes()),
         LittleEndian => hex(&bits().to_le_bytes()),
         BigEndian => hex(&bits().to_be_bytes()),
@@ -308,7 +338,7 @@ fn compare_names(tree: &Value, fields: &[Dissected], seen: &mut BTreeSet<&'stati
 
 fn trees(name: &str, tokens: &[Vec<u8>]) -> Vec<Value> {
     let lines = tokens.iter().map(|token| format!("C:{}", hex(token)));
-    let output = json(0, &[&token_file(name, lines)]);
+    let output = run(0, &[&token_file(name, lines)]);
     let tokens = output["tokens"].as_array().unwrap().iter();
     tokens.map(|token| token["tree"].clone()).collect()
 }
@@ -324,7 +354,7 @@ fn ts_requests_show_what_tshark_shows() {
         .flat_map(|entry| entry["ts_requests"].as_array().unwrap())
         .map(|message| unhex(message[1].as_str().unwrap()))
         .collect();
-    let dissected = peer::dissect_ts_requests(&messages);
+    let dissected = peer::dissect_ts_requests(&messages, None);
     let mut seen = BTreeSet::new();
     let (mut set, mut unset) = (BTreeSet::new(), BTreeSet::new());
     for (tree, fields) in trees("decode-tshark", &messages).iter().zip(&dissected) {
@@ -383,4 +413,51 @@ fn kdc_exchanges_show_what_tshark_shows() {
         .filter(|name| !seen.contains(name));
     let missing: Vec<_> = missing.collect();
     assert_eq!(missing, [""; 0]);
+}
+
+#[test]
+fn what_a_keytab_opens_shows_what_tshark_shows() {
+    if !peer::available(Peer::Tshark) {
+        return;
+    }
+    let mut seen = BTreeSet::new();
+    for recorded in Recorded::all("mit-kerberos-exchanges.json", "kerberos") {
+        if recorded.name().contains("user_to_user") {
+            continue;
+        }
+        let output = recorded.run(0, &["--show-secrets"]);
+        let checks = output["checks"].as_array().unwrap();
+        let tree = |name: &str| {
+            let named = checks.iter().find(|check| check["name"] == name);
+            named.unwrap()["tree"].clone()
+        };
+        let messages: Vec<_> = recorded
+            .messages
+            .iter()
+            .map(|(_, token)| token.clone())
+            .collect();
+        let dissected = peer::dissect_ts_requests(&messages, recorded.keytab().as_deref());
+        let opened = [
+            vec![tree("ticket"), tree("authenticator")],
+            vec![tree("AP-REP")],
+            vec![],
+            vec![],
+            vec![tree("the client's authInfo")],
+        ];
+        for (trees, fields) in opened.into_iter().zip(&dissected) {
+            let tree = json!({"name": "opened", "children": trees});
+            compare(&tree, fields, OPENED, &mut seen);
+        }
+        let sealed: Vec<_> = dissected
+            .iter()
+            .flatten()
+            .filter(|field| field.name == "credssp.decr_PublicKeyAuth")
+            .collect();
+        assert_eq!(sealed.len(), 2);
+    }
+    let missing = OPENED
+        .iter()
+        .map(|pair| pair.0)
+        .filter(|name| !seen.contains(name));
+    assert_eq!(missing.collect::<Vec<_>>(), [""; 0]);
 }
