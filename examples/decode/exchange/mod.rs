@@ -170,6 +170,14 @@ impl<'a> Message<'a> {
         if let Some(sender) = kerberos::sender(self.mechanism) {
             return Some(sender);
         }
+        let sealed = request.and_then(|request| request.pub_key_auth);
+        if let Some([4 | 5, 4, flags, ..]) = sealed.or(self.mech_list_mic) {
+            // SentByAcceptor (RFC 4121, section 4.2.2).
+            return Some(match flags & 1 {
+                0 => Sender::Client,
+                _ => Sender::Server,
+            });
+        }
         match Kind::of(octets)? {
             Kind::X224 if crate::x224::is_request(octets) => Some(Sender::Client),
             Kind::X224 | Kind::EarlyUserAuthorization => Some(Sender::Server),

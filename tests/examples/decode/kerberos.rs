@@ -115,6 +115,12 @@ fn a_flipped_bit_is_told() {
         let output = recorded.run(1, &[]);
         assert_eq!(failing(&output), expected, "{name} {part:?}");
     }
+    // A message that is missing shows by the next one's number.
+    let mut recorded = Recorded::named("mit_krb_raw_v6");
+    recorded.messages.remove(2);
+    let failing_ones = ["the server's binding (version 6)", "the client's authInfo"];
+    assert_eq!(failing(&recorded.run(1, &[])), failing_ones);
+
     let mut recorded = Recorded::named("mit_krb_raw_v6");
     recorded.flip(2, &["clientNonce"]);
     let expected = ["client", "server"].map(|end| format!("the {end}'s binding (version 6)"));

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{errors, find, json, token_file, vectors};
+use super::recorded::Recorded;
+use super::{errors, find, hex, json, token_file, unhex, vectors};
 
 /// A token, the names that its tree must have, and whether it is malformed.
 struct Expected {
@@ -268,4 +269,61 @@ fn gss_tokens(text: &str) -> Vec<Expected> {
         }
     }
     tokens
+}
+
+#[test]
+fn what_stands_in_a_token_is_recognised_alone() {
+    let tokens = [
+        ("NEGOTIATE_MESSAGE", "spnego_ntlm_v6", 0),
+        ("NegTokenInit", "spnego_ntlm_v6", 0),
+        ("NegTokenResp", "spnego_ntlm_v6", 1),
+        ("CHALLENGE_MESSAGE", "spnego_ntlm_v6", 1),
+        ("AUTHENTICATE_MESSAGE", "spnego_ntlm_v6", 2),
+        ("NTLMSSP_MESSAGE_SIGNATURE", "spnego_ntlm_v6", 2),
+        ("AP-REQ", "mit_spnego_krb_v6", 0),
+        ("AP-REP", "mit_spnego_krb_v6", 1),
+        ("Wrap token", "mit_spnego_krb_v6", 2),
+        ("KERB-TGT-REQUEST", "mit_krb_user_to_user_v6", 0),
+        ("KERB-TGT-REPLY", "mit_krb_user_to_user_v6", 1),
+        ("MIC token", "mit_krb_user_to_user_v6", 4),
+    ];
+    for (name, exchange, number) in tokens {
+        let message = &Recorded::named(exchange).messages[number].1;
+        let output = json(0, &[&hex(message)]);
+        let node = find(&output["tokens"][0]["tree"], name).unwrap();
+        let at = |member: &str| usize::try_from(node[member].as_u64().unwrap()).unwrap();
+        let part = &message[at("offset")..at("offset") + at("length")];
+        let alone = json(0, &[&hex(part)]);
+        assert_eq!(alone["tokens"][0]["tree"]["name"], name);
+        // The same, but for its place.
+        let children = |tree: &Value| tree["children"].as_array().map_or(0, Vec::len);
+        assert_eq!(children(&alone["tokens"][0]["tree"]), children(node));
+    }
+}
+
+#[test]
+fn kdc_messages_are_recognised_without_their_tag_and_behind_their_length() {
+    let file: Value = serde_json::from_str(&vectors("mit-kdc-exchanges.json")).unwrap();
+    let logons = file["kerberos_kdc_exchanges"]["logons"].as_array().unwrap();
+    for logon in logons {
+        for message in logon["messages"].as_array().unwrap() {
+            for half in ["request", "reply"] {
+                let token = message[half].as_str().unwrap();
+                let whole = json(0, &[token]);
+                let name = whole["tokens"][0]["tree"]["name"].as_str().unwrap();
+                let length = format!("{:08x}", token.len() / 2);
+                let over_tcp = json(0, &[&format!("{length}{token}")]);
+                assert!(find(&over_tcp["tokens"][0]["tree"], name).is_some());
+                let octets = unhex(token);
+                let header = match octets[1] {
+                    0x82 => 4,
+                    0x81 => 3,
+                    _ => 2,
+                };
+                let untagged = json(0, &[&hex(&octets[header..])]);
+                let expected = format!("{name}, without its tag");
+                assert_eq!(untagged["tokens"][0]["tree"]["name"], expected);
+            }
+        }
+    }
 }
