@@ -138,6 +138,27 @@ fn our_client_goes_on_behind_the_authorization() {
     }
 }
 
+/// Four TLS records of one octet each, in TCP pieces of one octet each.
+#[test]
+fn the_authorization_may_come_octet_by_octet() {
+    if !peer::available(Peer::Pyspnego) {
+        return;
+    }
+    let pieces = ["--rdp", "hybrid-ex", "--chunk", "1", "--record", "1"];
+    let mut server = serve(2, &[&pieces[..], &TALK].concat());
+    for driver in DRIVERS {
+        let selected = log_on(driver, server.address(), credentials(), &offering(true));
+        assert_eq!(selected.unwrap().protocol, Protocol::HybridEx);
+        assert_eq!(server.outcome()["heard"], json!("ping"));
+
+        let success = EarlyUserAuthorization::Success;
+        let options = [&pieces[..], &TALKING].concat();
+        let (served, told) = meet(driver, supporting(true), success, &options);
+        assert_eq!(served.unwrap().1.selected, Protocol::HybridEx);
+        assert_eq!(told["heard"], json!("pong"));
+    }
+}
+
 #[test]
 fn our_client_is_told_that_its_user_may_not_log_on() {
     if !peer::available(Peer::Pyspnego) {
