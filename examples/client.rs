@@ -26,7 +26,7 @@ use credssp::client::Complete;
 use credssp::error::{HandshakeError, KdcError, Progress, Step, TlsError};
 use credssp::kerberos::Kerberos;
 use credssp::kerberos::initiator::ClientName;
-use credssp::policy::SpnPattern;
+use credssp::policy::MachineSettings;
 use credssp::proof::{CertificateProof, ServerProof};
 use credssp::rdp::RequestFlags;
 use credssp::rdp::client::NegotiationConfig;
@@ -34,9 +34,7 @@ use credssp::stream::files;
 use credssp::stream::kdc::KdcClient;
 use credssp::tls::Connector;
 use credssp::ts_request::{MAX_MESSAGE_LEN, TsRequest};
-use credssp::{
-    AccountName, ClientConfig, Credentials, DelegationPolicy, ServicePrincipalName, stream,
-};
+use credssp::{AccountName, ClientConfig, Credentials, ServicePrincipalName, stream};
 use rustls::{ClientConnection, StreamOwned};
 use serde_json::{Value, json};
 
@@ -46,6 +44,8 @@ mod command_line;
 mod kerberos;
 #[path = "shared/password.rs"]
 mod password;
+#[path = "shared/policy.rs"]
+mod policy;
 #[path = "shared/trust.rs"]
 mod trust;
 #[path = "shared/usage.rs"]
@@ -54,6 +54,7 @@ mod usage;
 use command_line::{Protocol, TRANSPORT, print_json, protocol_name, tls_name};
 use kerberos::KdcOptions;
 use password::PasswordOptions;
+use policy::{Policies, PolicyOptions};
 use trust::TrustOptions;
 use usage::USAGE;
 
@@ -91,7 +92,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 Exit status: 0 delegated, 1 the server or the KDC refused us, 2 we refused, 3 the connection failed, 64 wrong command line.
 RUST_LOG=debug logs each message's size and fields to stderr.
 A password in an argument is visible to the other users of this machine: prefer --password-file.
-Without an --allow-fresh... nothing is delegated.")]
+Without an --allow-fresh... or a --policy nothing is delegated.")]
 struct Options {
     /// The server
     #[arg(value_name = "HOST:PORT")]
@@ -106,13 +107,8 @@ struct Options {
     spn: Option<ServicePrincipalName>,
     #[command(flatten)]
     trust: TrustOptions,
-    /// Policy AllowFreshCredentials: delegate to servers with such a name that prove it, by their certificate or by Kerberos
-    #[arg(long, value_name = "PATTERN")]
-    allow_fresh: Vec<SpnPattern>,
-    /// Policy AllowFreshCredentialsWhenNTLMOnly: delegate to servers with such a name that prove no more than that
-    /// somebody there knows the account
-    #[arg(long, value_name = "PATTERN")]
-    allow_fresh_ntlm_only: Vec<SpnPattern>,
+    #[command(flatten)]
+    policy: PolicyOptions,
     #[command(flatten)]
     kdc: KdcOptions,
     /// Use the tickets of a credential cache in place of the password, which is delegated all the same
@@ -195,17 +191,17 @@ fn configure(
     };
     let credentials = Credentials::password(options.user.clone(), options.password.required()?);
 
-    let mut policy = DelegationPolicy::default();
-    for pattern in &options.allow_fresh {
-        policy = policy.allow_fresh(pattern.clone());
-    }
-    for pattern in &options.allow_fresh_ntlm_only {
-        policy = policy.allow_fresh_when_ntlm_only(pattern.clone());
+    let Policies { settings, remarks } = options.policy.read(MachineSettings::default())?;
+    for remark in remarks {
+        eprintln!("client: in the file of --policy, {remark}");
     }
     let (kdc, kerberos) = kerberos(options)?;
     let mechanisms = options.protocol.mechanisms(kerberos)?;
-    let mut config = ClientConfig::with_mechanisms(policy, mechanisms);
+    let mut config = ClientConfig::with_mechanisms(settings.delegation, mechanisms);
     config.negotiation = options.protocol.negotiation();
+    if let Some(setting) = settings.encryption_oracle {
+        config = config.with_encryption_oracle(setting);
+    }
     (config.own_version, config.min_version) = options
         .protocol
         .versions(config.own_version, config.min_version)?;

@@ -11,12 +11,11 @@
 #![expect(clippy::print_stderr, reason = "a program talks to its user")]
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use credssp::policy::{DelegationPolicy, SpnPattern};
+use credssp::policy::{BuiltInDefaults, MachineSettings};
 use credssp::tls::Connector;
 use credssp::{AccountName, ClientConfig, Credentials, ServicePrincipalName};
 use rustls::pki_types::ServerName;
@@ -35,6 +34,8 @@ mod kerberos;
 mod logon;
 #[path = "shared/password.rs"]
 mod password;
+#[path = "shared/policy.rs"]
+mod policy;
 #[path = "doctor/report.rs"]
 mod report;
 #[path = "doctor/spn.rs"]
@@ -48,6 +49,7 @@ use command_line::{Protocol, TRANSPORT};
 use examination::Patient;
 use kerberos::KdcOptions;
 use password::PasswordOptions;
+use policy::{Policies, PolicyOptions};
 use report::Report;
 use trust::TrustOptions;
 use usage::USAGE;
@@ -77,15 +79,9 @@ struct Options {
     /// The server's name, for policy, Kerberos and NTLM [default: TERMSRV/<host of HOST>]
     #[arg(long)]
     spn: Option<ServicePrincipalName>,
-    /// What Windows' policies say, in an export of its registry (.reg) or a TOML file (.toml) [default: as Windows without any]
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
-    /// Policy AllowFreshCredentials, besides the others: a pattern of service names
-    #[arg(long, value_name = "PATTERN")]
-    allow_fresh: Vec<SpnPattern>,
-    /// Policy AllowFreshCredentialsWhenNTLMOnly, besides the others: a pattern of service names
-    #[arg(long, value_name = "PATTERN")]
-    allow_fresh_ntlm_only: Vec<SpnPattern>,
+    // Without any, what counts is what Windows does where nothing is configured.
+    #[command(flatten)]
+    policy: PolicyOptions,
     #[command(flatten)]
     trust: TrustOptions,
     /// Try to log on as this account, where policy permits that it delegates credentials; none are delegated
@@ -151,25 +147,19 @@ fn patient(options: &Options) -> Result<Patient, Box<dyn Error>> {
         Some(_) => options.password.read()?,
         None => None,
     };
-    let mut policy = match &options.policy {
-        Some(path) => return Err(format!("cannot read {}", path.display()).into()),
-        None => DelegationPolicy::windows_defaults(),
-    };
-    for pattern in &options.allow_fresh {
-        policy = policy.allow_fresh(pattern.clone());
-    }
-    for pattern in &options.allow_fresh_ntlm_only {
-        policy = policy.allow_fresh_when_ntlm_only(pattern.clone());
-    }
+    let windows = MachineSettings::windows(BuiltInDefaults::WindowsDomainMember);
+    let Policies { settings, remarks } = options.policy.read(windows)?;
+    let oracle = settings.encryption_oracle;
+    let floor = oracle.map_or(5, |setting| setting.client_min_version());
     let (kdc, initiator) = options.kdc.configure()?;
     let kerberos = options.kdc.given().then(|| {
         let mut kerberos = credssp::kerberos::Kerberos::default();
         kerberos.initiator = initiator;
         kerberos
     });
-    let (_, min_version) = options.protocol.versions(6, 5)?;
+    let (_, min_version) = options.protocol.versions(6, floor)?;
     let tls = options.protocol.tls_versions();
-    let config = ClientConfig::new(policy.clone());
+    let config = ClientConfig::new(settings.delegation.clone());
     let connector = Connector::with_trust(config, options.trust.read()?, tls)?;
     Ok(Patient {
         host: host.to_owned(),
@@ -180,7 +170,8 @@ fn patient(options: &Options) -> Result<Patient, Box<dyn Error>> {
         tls,
         timeout: Duration::from_secs(options.timeout),
         connector,
-        policy,
+        policy: settings.delegation,
+        policy_remarks: remarks,
         min_version,
         mechanisms: options.protocol.mechanisms(kerberos.clone())?,
         negotiation: options.protocol.negotiation(),

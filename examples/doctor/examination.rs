@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use credssp::gss::MechanismProvider;
 use credssp::kerberos::initiator::InitiatorOptions;
 use credssp::mechanism::{Mechanism, Negotiation};
-use credssp::policy::{CredentialClass, DelegationPolicy};
+use credssp::policy::{CredentialClass, DelegatedKind, DelegationPolicy};
 use credssp::proof::{CertificateProblem, CertificateVerdict, ServerProof};
 use credssp::rdp::client::Selected;
 use credssp::stream::kdc::KdcClient;
@@ -37,6 +37,8 @@ pub(crate) struct Patient {
     /// What certificates prove a server.
     pub(crate) connector: Connector,
     pub(crate) policy: DelegationPolicy,
+    /// What its file sets without effect.
+    pub(crate) policy_remarks: Vec<String>,
     pub(crate) min_version: u32,
     pub(crate) mechanisms: Vec<Arc<dyn MechanismProvider>>,
     pub(crate) negotiation: Negotiation,
@@ -364,9 +366,15 @@ fn policy(patient: &Patient, reached: Option<&Reached>, kerberos: Option<bool>) 
         (_, Some(reached)) if reached.certificate.is_ok() => ServerProof::Certificate,
         _ => ServerProof::None,
     };
+    let (target, class) = (&patient.target, CredentialClass::Fresh);
     let answer = patient
         .policy
-        .decide(&patient.target, CredentialClass::Fresh, proof);
+        .decide(target, class, proof)
+        .and_then(|permission| {
+            let password = DelegatedKind::Reusable;
+            let restricted = patient.policy.check_delegated(target, class, password);
+            restricted.map(|()| permission)
+        });
     let what = match (proof, reached) {
         (ServerProof::Kerberos, _) => "once Kerberos has proved the server",
         (ServerProof::Certificate, _) => "since the certificate proves the server",
@@ -379,7 +387,6 @@ fn policy(patient: &Patient, reached: Option<&Reached>, kerberos: Option<bool>) 
         _ => [Verdict::Ok, Verdict::Failed],
     };
     let permitted = answer.is_ok();
-    let target = &patient.target;
     let mut finding = match &answer {
         Ok(permission) => Finding::new(
             Step::Policy,
@@ -415,6 +422,9 @@ fn policy(patient: &Patient, reached: Option<&Reached>, kerberos: Option<bool>) 
             "allowed": allowed,
             "by": by,
         }));
+    }
+    for remark in &patient.policy_remarks {
+        finding = finding.also(format!("in the file, {remark}"));
     }
     (finding.fact("decisions", Value::Array(table)), permitted)
 }

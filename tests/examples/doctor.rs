@@ -412,6 +412,60 @@ fn the_kdc_is_asked_whether_it_knows_the_service() {
     found.says("spn", "the password or key is wrong");
 }
 
+const REG: &str = r#"Windows Registry Editor Version 5.00
+
+[HKEY_LOCAL_MACHINE\SOFTWARE\Policies\Microsoft\Windows\CredentialsDelegation]
+"AllowFreshCredentials"=dword:00000001
+"ConcatenateDefaults_AllowFresh"=dword:00000000
+"AllowFreshCredentialsWhenNTLMOnly"=dword:00000000
+
+[HKEY_LOCAL_MACHINE\SOFTWARE\Policies\Microsoft\Windows\CredentialsDelegation\AllowFreshCredentials]
+"1"="TERMSRV/local*"
+
+[HKEY_LOCAL_MACHINE\SOFTWARE\Policies\Microsoft\Windows\Other]
+"Setting"=dword:00000001
+"#;
+
+#[test]
+fn windows_own_policies_are_read_from_their_export() {
+    let server = Server::start(&["--own-version", "4", "--min-version", "2"]);
+    let address = localhost(&server.address);
+    let policy = |name: &str, text: &str| {
+        let path = file(&format!("doctor-{name}.reg"), text);
+        ["--policy".to_owned(), path.to_str().unwrap().to_owned()]
+    };
+    let diagnose = |[option, path]: [String; 2]| diagnose(&address, &[&option, &path]);
+
+    let found = diagnose(policy("proved", REG));
+    assert_eq!(found.step("policy")["status"], "SEC_E_POLICY_NLTM_ONLY");
+    found.says(
+        "policy",
+        "proved by Kerberos: allowed by the pattern TERMSRV/local*",
+    );
+    found.says("policy", r"Windows\Other is none of these policies");
+    assert_eq!(found.step("version")["verdict"], "failed");
+
+    let key = r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System\CredSSP\Parameters";
+    let oracle = format!("{REG}\n[{key}]\n\"AllowEncryptionOracle\"=dword:00000002\n");
+    let found = diagnose(policy("vulnerable", &oracle));
+    assert_eq!(found.step("version")["verdict"], "ok");
+
+    let key = r"HKEY_LOCAL_MACHINE\SOFTWARE\Policies\Microsoft\Windows\CredentialsDelegation";
+    let restricted = format!(
+        "Windows Registry Editor Version 5.00\n\n[{key}]\n\"RestrictedRemoteAdministration\"=dword:00000001\n\
+         \"RestrictedRemoteAdministrationType\"=dword:00000001\n"
+    );
+    let found = diagnose(policy("restricted", &restricted));
+    assert_eq!(found.step("policy")["verdict"], "failed");
+    found.remedy("policy", "Restricted Admin");
+
+    let mut command = example("doctor");
+    let [option, path] = policy("none", "no registry");
+    let run = Run::of(command.args([&*address, &option, &path]));
+    assert_eq!(run.status, 64, "{run:?}");
+    assert!(run.stderr.contains("doctor-none.reg"), "{run:?}");
+}
+
 #[test]
 fn people_read_one_step_after_the_other() {
     let server = Server::start(&["--rdp"]);

@@ -33,6 +33,26 @@ fn nothing_is_delegated_without_leave() {
 }
 
 #[test]
+fn windows_own_policies_count_for_the_client() {
+    let key = r"HKEY_LOCAL_MACHINE\SOFTWARE\Policies\Microsoft\Windows\CredentialsDelegation";
+    let list = "AllowFreshCredentialsWhenNTLMOnly";
+    let text = format!(
+        "Windows Registry Editor Version 5.00\r\n\r\n[{key}]\r\n\"{list}\"=dword:00000001\r\n\
+         \"Foreign\"=dword:00000001\r\n\r\n[{key}\\{list}]\r\n\"1\"=\"TERMSRV/127.0.0.*\"\r\n"
+    );
+    let policy = file("client.reg", &text);
+    let server = Server::start(&[]);
+    let run = server.client(&["--policy", policy.to_str().unwrap()]);
+    run.line(0);
+    assert!(
+        run.stderr
+            .contains(r"CredentialsDelegation\Foreign is none"),
+        "{run:?}"
+    );
+    assert_eq!(server.line()["ok"], true);
+}
+
+#[test]
 fn a_pinned_certificate_proves_the_server() {
     let (server, made) = server_with_certificate("pinned", "elsewhere.example.com");
     let fingerprint = digest(&SHA256, made.cert.der());
