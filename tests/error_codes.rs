@@ -126,6 +126,16 @@ fn errors_show_name_code_meaning_and_remedy() {
     shown(&codes::KRB_ERROR, &|code| {
         Error::TicketRefused(TicketRefusal::Other(number(code))).to_string()
     });
+    shown(&codes::TLS_ALERT, &|code| {
+        // An alert has one octet: one that nobody has defined stands for what this crate does not know.
+        let Ok(alert) = u8::try_from(code) else {
+            let alert = rustls::AlertDescription::Unknown(200);
+            let text = Error::from(rustls::Error::AlertReceived(alert)).to_string();
+            assert!(text.contains(" 200: "), "{text}");
+            return format!("{code} {text}");
+        };
+        Error::from(rustls::Error::AlertReceived(alert.into())).to_string()
+    });
     let denied = Error::EarlyAuthorizationDenied.to_string();
     let entry = codes::EARLY_USER_AUTHORIZATION.find(5).unwrap();
     for part in [entry.name, "(5)", entry.meaning, entry.remedy] {

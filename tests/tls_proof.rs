@@ -201,7 +201,8 @@ fn a_refusal_says_why_the_certificate_does_not_prove_the_server() {
         let text = denied.to_string();
         let thumbprint = format!("(SHA-256 thumbprint {})", sha256(&identity));
         let because = "its certificate does not prove it: it ";
-        for part in [because, words, &thumbprint] {
+        let code = "[SEC_E_POLICY_NLTM_ONLY, 0x8009035F]";
+        for part in [because, words, &thumbprint, code] {
             assert!(text.contains(part), "{text}\nlacks {part}");
         }
     }
@@ -241,6 +242,10 @@ fn a_denied_target_hears_nothing_of_certificates() {
         .unwrap_err();
     let text = error.to_string();
     assert!(!text.contains("does not prove it"), "{text}");
+    assert!(
+        text.ends_with("[SEC_E_DELEGATION_POLICY, 0x8009035E]"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -59,8 +59,11 @@ fn each_code_of_the_document_is_known_by_its_symbol() {
         .collect();
     let mut seen = 0;
     for span in code_spans(DOCUMENT) {
-        let coded = span.starts_with(|c: char| c.is_ascii_digit())
-            && words(span).any(|word| SYMBOLS.iter().any(|start| word.starts_with(start)));
+        let mut parts = span.split(' ');
+        let coded = parts
+            .next()
+            .is_some_and(|code| code.starts_with(|c: char| c.is_ascii_digit()))
+            && parts.next().is_some_and(|symbol| symbol.contains('_'));
         if coded || span.contains(" (0x") {
             assert!(known.contains(span), "{span}");
             seen += 1;
@@ -110,6 +113,22 @@ fn each_entry_says_what_it_means_and_what_to_do() {
         }
     }
     assert_eq!(remedies.matches("\n### ").count(), 10);
+}
+
+#[test]
+fn the_doctor_has_the_steps_that_are_named() {
+    const REPORT: &str = include_str!("../examples/doctor/report.rs");
+    let mut named = 0;
+    for line in DOCUMENT
+        .lines()
+        .filter(|line| line.starts_with("- *Doctor:*"))
+    {
+        for step in line.split('*').skip(3).step_by(2) {
+            assert!(REPORT.contains(&format!("\"{step}\"")), "{step}: {line}");
+            named += 1;
+        }
+    }
+    assert!(named > 30, "{named}");
 }
 
 #[test]

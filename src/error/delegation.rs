@@ -96,10 +96,13 @@ impl fmt::Display for DelegationDenied {
         );
         match &self.certificate {
             Some(problem) if by_proof && self.proof == ServerProof::None => {
-                write!(f, "; its certificate does not prove it: {problem}")
+                write!(f, "; its certificate does not prove it: {problem}")?;
             }
-            _ => Ok(()),
+            _ => {}
         }
+        let status = self.status();
+        let name = status.name().unwrap_or_default();
+        write!(f, " [{name}, 0x{:08X}]", status.to_u32())
     }
 }
 

@@ -44,7 +44,9 @@ pub enum KdcError {
     )]
     NoCommonPreAuthentication,
     /// String-to-key parameters that would make a password cheap to guess, or the work endless.
-    #[error("it asks for a derivation of the key that is too cheap or too expensive")]
+    #[error(
+        "it asks for a derivation of the key that is too cheap or too expensive: see that it is the right KDC, and set the password anew there"
+    )]
     UnfitStringToKey,
     /// The service's host is given by its address, under which no KDC knows it.
     #[error("the service principal name holds an IP address: Kerberos needs the host's name")]
@@ -53,10 +55,14 @@ pub enum KdcError {
     #[error("{}", KrbErrorCode::WRONG_REALM)]
     WrongRealm,
     /// There is neither a ticket that is valid nor anything to get one by.
-    #[error("no ticket at hand is valid now, and there is no password or key to get one by")]
+    #[error(
+        "no ticket at hand is valid now, and there is no password or key to get one by: get one by `kinit`, or give one of them"
+    )]
     NoTicket,
     /// Referrals to other realms, too many or in a circle.
-    #[error("it refers the client from realm to realm without an end")]
+    #[error(
+        "it refers the client from realm to realm without an end: have the trusts and the host's domain-to-realm mapping reviewed"
+    )]
     ReferralLoop,
     /// An answer that is not to the question: the field says where it differs.
     #[error("its answer does not fit the question: {0}")]

@@ -3,16 +3,17 @@ use std::fmt;
 use rustls::{AlertDescription, CertificateError};
 
 use super::Error;
+use super::codes::{Entry, TLS_ALERT};
 
 /// A failure of TLS, with what its reader can do about it.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{}{advice}", RustlsText(error))]
+#[error("{}{}{advice}", RustlsText(error), if advice.is_empty() { "" } else { ": " })]
 #[non_exhaustive]
 pub struct TlsError {
     /// What rustls says.
     #[source]
     pub error: rustls::Error,
-    /// What the reader can do about it: empty, or a clause that begins with `: `.
+    /// What the reader can do about it: empty, or a clause that begins with a small letter and has no full stop.
     pub advice: &'static str,
 }
 
@@ -24,7 +25,7 @@ impl TlsError {
     }
 }
 
-/// What rustls says; where it wraps another's error, that one's text in place of its `Debug`.
+/// What rustls says; where it wraps another's error, that one's text in place of its `Debug`, and of an alert what the table has.
 struct RustlsText<'a>(&'a rustls::Error);
 
 impl fmt::Display for RustlsText<'_> {
@@ -33,6 +34,14 @@ impl fmt::Display for RustlsText<'_> {
             rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
                 fmt::Display::fmt(&other.0, f)
             }
+            rustls::Error::AlertReceived(alert) => match of_alert(*alert) {
+                Some(entry) => write!(
+                    f,
+                    "the peer sent the TLS alert {} ({}): {}",
+                    entry.name, entry.code, entry.meaning
+                ),
+                None => write!(f, "the peer sent the TLS alert {}", u8::from(*alert)),
+            },
             error => fmt::Display::fmt(error, f),
         }
     }
@@ -44,28 +53,25 @@ impl From<rustls::Error> for Error {
     }
 }
 
+fn of_alert(alert: AlertDescription) -> Option<&'static Entry> {
+    TLS_ALERT.find(u8::from(alert).into())
+}
+
 fn advice(error: &rustls::Error) -> &'static str {
     match error {
-        rustls::Error::AlertReceived(AlertDescription::AccessDenied) => {
-            ": the peer refused the logon: the user name or password is wrong, or the account may not log on there"
-        }
-        rustls::Error::AlertReceived(
-            AlertDescription::HandshakeFailure
-            | AlertDescription::ProtocolVersion
-            | AlertDescription::InsufficientSecurity,
-        )
-        | rustls::Error::PeerIncompatible(_) => {
-            ": the two ends share no TLS version or cipher suite; this TLS library speaks TLS 1.2 and 1.3 with ECDHE and \
+        rustls::Error::AlertReceived(alert) => match of_alert(*alert) {
+            Some(entry) => entry.remedy,
+            None => "not known to this crate, so look it up in RFC 8446 and in the other end's log",
+        },
+        rustls::Error::PeerIncompatible(_) => {
+            "the two ends share no TLS version or cipher suite; this TLS library speaks TLS 1.2 and 1.3 with ECDHE and \
              AEAD cipher suites only, which Windows Server 2012 R2 and older mostly do not offer"
         }
-        rustls::Error::AlertReceived(AlertDescription::InternalError) => {
-            ": Windows servers send this alert for any failure, a wrong pubKeyAuth or refused credentials among them"
-        }
         rustls::Error::InvalidCertificate(CertificateError::BadSignature) => {
-            ": the server presents a certificate whose key it does not hold"
+            "the server presents a certificate whose key it does not hold"
         }
         rustls::Error::InvalidMessage(_) => {
-            ": the peer does not speak TLS here; a Remote Desktop server wants its own negotiation first"
+            "the peer does not speak TLS here; a Remote Desktop server wants its own negotiation first"
         }
         _ => "",
     }

@@ -94,7 +94,7 @@ fn a_refusal_of_the_credentials_themselves_counts() {
         stream.conn.process_new_packets().unwrap_err();
         stream.conn.write_tls(&mut stream.sock).unwrap();
     };
-    against(refuse_by_alert).failure(1, "Tls", CREDENTIALS, "BadRecordMac");
+    against(refuse_by_alert).failure(1, "Tls", CREDENTIALS, "bad_record_mac (20)");
 
     // The application's own data, silence, and the end of the connection, are none.
     against(|stream| stream.write_all(b"220 ready\r\n").unwrap()).line(0);

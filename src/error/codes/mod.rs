@@ -20,6 +20,7 @@ mod krb;
 mod mstsc;
 mod nt_status;
 mod rdp;
+mod tls_alert;
 mod wsman;
 
 pub use hresult::HRESULT;
@@ -28,6 +29,7 @@ pub use mstsc::MSTSC;
 pub use nt_status::NT_STATUS;
 pub(super) use rdp::AUTHZ_ACCESS_DENIED;
 pub use rdp::{EARLY_USER_AUTHORIZATION, RDP_NEGOTIATION};
+pub use tls_alert::TLS_ALERT;
 pub use wsman::WSMAN;
 
 /// All families.
@@ -37,6 +39,7 @@ pub const FAMILIES: &[&Family] = &[
     &KRB_ERROR,
     &RDP_NEGOTIATION,
     &EARLY_USER_AUTHORIZATION,
+    &TLS_ALERT,
     &MSTSC,
     &WSMAN,
 ];
