@@ -9,9 +9,10 @@ use std::path::Path;
 use credssp::kerberos::asn1::KerberosTime;
 use credssp::kerberos::ccache::CredentialCache;
 use credssp::kerberos::krb5_conf::Krb5Conf;
+use credssp::policy::{RegContents, RegEncoding};
 use credssp::spnego::{NegotiationToken, TokenKind};
 use credssp::ts_request::TsRequest;
-use credssp_fuzz::{ap_req, kdc_reply, live, pac, per_message, rdp_negotiation};
+use credssp_fuzz::{ap_req, kdc_reply, live, pac, per_message, policy_files, rdp_negotiation};
 use serde_json::Value;
 
 /// The folder of a target, and names of files with their contents.
@@ -44,6 +45,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     for (name, contents) in rdp_negotiation::seeds() {
         seeds.insert(("rdp_negotiation", name.into()), contents);
+    }
+    let toml = policy_files::configured().to_toml()?;
+    let utf_16 = policy_files::short().to_reg(RegContents::Replacement, RegEncoding::Utf16);
+    for (name, contents) in [
+        ("utf16", &*utf_16),
+        ("whole-utf8", policy_files::WHOLE_UTF_8),
+        ("edited", policy_files::EDITED),
+        ("toml", toml.as_bytes()),
+    ] {
+        policy_files::run(contents);
+        seeds.insert(("policy_files", name.into()), contents.to_vec());
     }
     let recorded = read(&root.join("../tests/vectors/samba-pac.json"))?;
     for (name, contents) in pac::seeds(&unhex(&recorded["kerberos_pacs"][0]["pac"])) {

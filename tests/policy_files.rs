@@ -9,7 +9,9 @@ use credssp::policy::{
 
 /// By hand, from the names and types in the templates of these policies: every value that there is.
 const WHOLE_UTF_16: &[u8] = include_bytes!("data/policy/whole.reg");
-/// The same in UTF-8.
+/// The same in ASCII.
+const WHOLE_ASCII: &[u8] = include_bytes!("data/policy/whole-ascii.reg");
+/// The same in UTF-8, which is read and not written.
 const WHOLE_UTF_8: &[u8] = include_bytes!("data/policy/whole-utf8.reg");
 /// By hand: what the format permits, and the registry editor does not write.
 const EDITED: &[u8] = include_bytes!("data/policy/edited.reg");
@@ -94,7 +96,7 @@ fn read(file: &[u8]) -> MachineSettings {
 fn an_export_is_read_and_written_as_it_was() {
     for (file, encoding) in [
         (WHOLE_UTF_16, RegEncoding::Utf16),
-        (WHOLE_UTF_8, RegEncoding::Utf8),
+        (WHOLE_ASCII, RegEncoding::Ascii),
     ] {
         let settings = read(file);
         assert_eq!(settings, whole());
@@ -103,8 +105,14 @@ fn an_export_is_read_and_written_as_it_was() {
 }
 
 #[test]
+fn utf_8_is_read_with_and_without_its_mark() {
+    assert_eq!(read(WHOLE_UTF_8), whole());
+    assert_eq!(read(&[b"\xef\xbb\xbf", WHOLE_UTF_8].concat()), whole());
+}
+
+#[test]
 fn nothing_configured_is_an_empty_export() {
-    let file = MachineSettings::default().to_reg(RegContents::Export, RegEncoding::Utf8);
+    let file = MachineSettings::default().to_reg(RegContents::Export, RegEncoding::Ascii);
     assert_eq!(file, HEADER.as_bytes());
     assert_eq!(read(&file), MachineSettings::default());
 }
@@ -221,7 +229,7 @@ fn a_replacement_leaves_nothing_of_what_was() {
         .set_restriction(RestrictedDelegation::Disabled);
     narrow.winrm.service = Some(true);
     for settings in [MachineSettings::default(), narrow.clone(), whole()] {
-        for encoding in [RegEncoding::Utf8, RegEncoding::Utf16] {
+        for encoding in [RegEncoding::Ascii, RegEncoding::Utf16] {
             let file = settings.to_reg(RegContents::Replacement, encoding);
             for mut machine in [MachineSettings::default(), narrow.clone(), whole()] {
                 let report = machine.merge_reg(&file).unwrap();
@@ -233,7 +241,7 @@ fn a_replacement_leaves_nothing_of_what_was() {
     // The control: an export leaves the second pattern there.
     let mut machine = whole();
     machine
-        .merge_reg(&narrow.to_reg(RegContents::Export, RegEncoding::Utf8))
+        .merge_reg(&narrow.to_reg(RegContents::Export, RegEncoding::Ascii))
         .unwrap();
     let list = machine.delegation.list(PolicyList::AllowFresh);
     assert!(list.patterns().len() == 10);
@@ -407,7 +415,7 @@ fn each_pattern_survives_the_round_trip() {
         let pattern: SpnPattern = text.parse().unwrap();
         let mut settings = MachineSettings::default();
         settings.delegation.push(PolicyList::DenySaved, pattern);
-        for encoding in [RegEncoding::Utf8, RegEncoding::Utf16] {
+        for encoding in [RegEncoding::Ascii, RegEncoding::Utf16] {
             let again = read(&settings.to_reg(RegContents::Export, encoding));
             let patterns = again.delegation.list(PolicyList::DenySaved).patterns();
             assert_eq!(patterns[0].as_str(), text);
@@ -518,7 +526,7 @@ auth_credssp = false
                         settings,
                         "{text}"
                     );
-                    let file = settings.to_reg(RegContents::Export, RegEncoding::Utf8);
+                    let file = settings.to_reg(RegContents::Export, RegEncoding::Ascii);
                     assert_eq!(read(&file), settings);
                 }
             }

@@ -158,7 +158,7 @@ fn the_switches_are_in_the_registry() {
     let mut settings = MachineSettings::default();
     settings.enable_winrm_client(&["*.corp.example"]).unwrap();
     settings.enable_winrm_service();
-    let file = settings.to_reg(RegContents::Export, RegEncoding::Utf8);
+    let file = settings.to_reg(RegContents::Export, RegEncoding::Ascii);
     let text = str::from_utf8(&file).unwrap();
     for line in [
         r"CurrentVersion\WSMAN\Client]",

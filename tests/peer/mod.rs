@@ -33,6 +33,7 @@ mod openssl;
 mod process;
 mod pyspnego;
 mod samba_ad;
+mod samba_registry;
 mod tshark;
 
 use std::env;
@@ -53,6 +54,7 @@ pub use openssl::OpensslServer;
 pub use process::Process;
 pub use pyspnego::{PyspnegoClient, PyspnegoServer};
 pub use samba_ad::SambaAd;
+pub use samba_registry::SambaRegistry;
 pub use tshark::{Dissected, dissect_kerberos, dissect_ts_requests};
 
 /// Set to 1 where a missing peer is a failure: in CI.
@@ -73,6 +75,8 @@ pub enum Peer {
     KdcProxy,
     /// Samba as a domain controller; it needs root.
     SambaAd,
+    /// Samba's registry and the tool that imports and exports it.
+    SambaRegistry,
     /// FreeRDP's shadow server and X11 client, with the tools that they need here.
     Freerdp,
     /// Wireshark's dissectors on the command line.
@@ -87,7 +91,12 @@ impl Peer {
         match self {
             Self::Pyspnego | Self::KdcProxy => Self::folder().join("venv/bin/python"),
             Self::Gss => PathBuf::from("/usr/bin/python3"),
-            Self::MitKdc | Self::SambaAd | Self::Freerdp | Self::Tshark | Self::Openssl => {
+            Self::MitKdc
+            | Self::SambaAd
+            | Self::SambaRegistry
+            | Self::Freerdp
+            | Self::Tshark
+            | Self::Openssl => {
                 panic!("it is no Python program")
             }
         }
@@ -115,6 +124,7 @@ impl Peer {
             Self::MitKdc => "krb5-kdc with krb5-user and faketime",
             Self::KdcProxy => "kdcproxy",
             Self::SambaAd => "samba-ad-dc, which runs as root only,",
+            Self::SambaRegistry => "samba-common-bin",
             Self::Openssl => "openssl",
             Self::Freerdp => "freerdp2-shadow-x11 with freerdp2-x11, winpr-utils and xvfb",
             Self::Tshark => "tshark",
@@ -150,6 +160,7 @@ impl Peer {
             Self::KdcProxy => Self::Pyspnego.installed(),
             Self::Tshark => Path::new("/usr/bin/tshark").exists(),
             Self::Openssl => Path::new("/usr/bin/openssl").exists(),
+            Self::SambaRegistry => Path::new("/usr/bin/net").exists(),
             Self::SambaAd => *SAMBA.get_or_init(|| {
                 let domain = Self::folder().join("samba_ad/made-by");
                 self.permitted() && Path::new("/usr/sbin/samba").exists() && domain.exists()

@@ -15,8 +15,9 @@ pub enum RegEncoding {
     /// UTF-16LE with its byte order mark, as the registry editor writes it.
     #[default]
     Utf16,
-    /// UTF-8 without a byte order mark.
-    Utf8,
+    /// ASCII, in which texts beyond it are octets, `hex(1):`. It is UTF-8, too, and reads the same with a reader that takes
+    /// it for another encoding.
+    Ascii,
 }
 
 /// What a file holds, beside what is configured.
@@ -40,6 +41,7 @@ impl MachineSettings {
         let mut writer = Writer {
             text: [VERSION_5, LINE_END].concat(),
             contents,
+            encoding,
         };
         self.write_delegation(&mut writer);
         for list in PolicyList::ALL {
@@ -55,7 +57,7 @@ impl MachineSettings {
         }
         writer.text.push_str(LINE_END);
         match encoding {
-            RegEncoding::Utf8 => writer.text.into_bytes(),
+            RegEncoding::Ascii => writer.text.into_bytes(),
             RegEncoding::Utf16 => {
                 let mut file = vec![0xff, 0xfe];
                 utf16::put(&mut file, &writer.text);
@@ -101,8 +103,8 @@ impl MachineSettings {
         writer.line("");
         writer.line(&format!("[{path}]"));
         for (number, pattern) in (1_u32..).zip(setting.patterns()) {
-            let escaped = pattern.as_str().replace('\\', r"\\").replace('"', "\\\"");
-            writer.line(&format!("\"{number}\"=\"{escaped}\""));
+            let text = writer.value(pattern.as_str());
+            writer.line(&format!("\"{number}\"={text}"));
         }
     }
 }
@@ -112,9 +114,23 @@ const LINE_END: &str = "\r\n";
 struct Writer {
     text: String,
     contents: RegContents,
+    encoding: RegEncoding,
 }
 
 impl Writer {
+    /// A text as it stands behind the equals sign.
+    fn value(&self, text: &str) -> String {
+        if self.encoding == RegEncoding::Ascii && !text.is_ascii() {
+            let mut octets = Vec::new();
+            utf16::put(&mut octets, text);
+            octets.extend([0, 0]);
+            let octets: Vec<_> = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+            return format!("hex(1):{}", octets.join(","));
+        }
+        let escaped = text.replace('\\', r"\\").replace('"', "\\\"");
+        format!("\"{escaped}\"")
+    }
+
     fn line(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push_str(LINE_END);
