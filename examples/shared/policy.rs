@@ -70,19 +70,16 @@ impl Policies {
                 self.remarks = foreign.chain(ineffective).collect();
                 Ok(())
             }
-            Some("toml") => self.read_toml(&file),
+            #[cfg(feature = "serde")]
+            Some("toml") => {
+                self.settings = MachineSettings::from_toml(std::str::from_utf8(&file)?)?;
+                Ok(())
+            }
+            #[cfg(not(feature = "serde"))]
+            Some("toml") => {
+                Err("TOML needs the feature serde: cargo run --features serde --example ...".into())
+            }
             _ => Err("policies are read from files that are called .reg or .toml".into()),
         }
-    }
-
-    #[cfg(feature = "serde")]
-    fn read_toml(&mut self, file: &[u8]) -> Result<(), Box<dyn Error>> {
-        self.settings = MachineSettings::from_toml(std::str::from_utf8(file)?)?;
-        Ok(())
-    }
-
-    #[cfg(not(feature = "serde"))]
-    fn read_toml(&mut self, _: &[u8]) -> Result<(), Box<dyn Error>> {
-        Err("TOML needs the feature serde: cargo run --features serde --example ...".into())
     }
 }
