@@ -41,11 +41,12 @@ pub(super) fn establish(
     };
     let context = match derive(challenge, authenticate, password) {
         Err(error) => {
-            checks.push(Check::new(
-                "NTLMv2 response",
-                Outcome::Fails,
-                error.to_string(),
-            ));
+            let outcome = match error {
+                // What is not opened here.
+                Error::PeerIncompatible(_) => Outcome::Unknown,
+                _ => Outcome::Fails,
+            };
+            checks.push(Check::new("NTLMv2 response", outcome, error.to_string()));
             None
         }
         Ok(keys) => {

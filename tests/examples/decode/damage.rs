@@ -1,9 +1,12 @@
 //! Damaged tokens: shown up to the place, with what is wrong there; and never a panic.
 
-use super::{decode, errors, find, hex, json, token_file, unhex, vectors};
-use crate::programs::Run;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use super::recorded::Recorded;
+use super::{decode, errors, find, hex, json, own_file, token_file, unhex, vectors};
+use crate::programs::Run;
 
 #[test]
 fn what_is_malformed_is_shown_up_to_the_place() {
@@ -174,24 +177,102 @@ fn no_damage_makes_it_panic() {
 
 #[test]
 fn no_damage_to_an_exchange_makes_it_panic() {
-    let entries: Value = serde_json::from_str(&vectors("pyspnego-exchanges.json")).unwrap();
-    let entries = entries.as_array().unwrap().iter();
+    let mut all = Recorded::all("pyspnego-exchanges.json", "ntlm");
+    all.extend(Recorded::all("mit-kerberos-exchanges.json", "kerberos"));
     let mut numbers = Numbers(0x2545_f491_4f6c_dd1d);
-    for entry in entries.filter(|entry| entry["mech"] == "ntlm") {
-        for _ in 0..6 {
-            let messages = entry["ts_requests"].as_array().unwrap().iter();
-            let mut lines: Vec<_> = messages
-                .map(|message| unhex(message[1].as_str().unwrap()))
-                .collect();
-            let which = numbers.below(lines.len());
-            numbers.damage(&mut lines[which]);
-            let lines = lines.iter().filter(|line| !line.is_empty());
-            let argument = token_file("decode-damaged-exchange", lines.map(|line| hex(line)));
-            let password = entry["password"].as_str().unwrap();
-            let key = entry["public_key"].as_str().unwrap();
-            let options = [&*argument, "--password", password, "--public-key", key];
-            let run = Run::of(&mut decode(&options));
-            assert!(matches!(run.status, 0 | 1), "{argument} {run:?}");
+    for recorded in all {
+        let whole = recorded.messages.clone();
+        let mut recorded = recorded;
+        for _ in 0..8 {
+            recorded.messages.clone_from(&whole);
+            let which = numbers.below(whole.len());
+            match numbers.below(8) {
+                0 => drop(recorded.messages.remove(which)),
+                1 => recorded.messages.swap(0, which),
+                _ => numbers.damage(&mut recorded.messages[which].1),
+            }
+            recorded.messages.retain(|(_, token)| !token.is_empty());
+            let run = recorded.output(&[]);
+            assert!(matches!(run.status, 0 | 1), "{} {run:?}", recorded.tokens());
         }
     }
+}
+
+#[test]
+fn no_text_makes_it_panic() {
+    let pieces = [
+        "C:",
+        "S: ",
+        "0x",
+        "\\x",
+        "b'",
+        "\"",
+        "Authorization: ",
+        "CredSSP ",
+        "negotiate\t",
+        "\u{130}",
+        "\u{1d11e}",
+        "\n",
+        "\r\n",
+        "#",
+        "=",
+        "==",
+        "3005a003020106",
+        "TlRMTVNTUAAB",
+        "4e544c4d53535000",
+        "6e",
+        "30",
+        " ",
+        "\0",
+        "0500",
+        ":",
+        "-",
+        "_",
+        "f",
+    ];
+    let mut numbers = Numbers(0x1234_5678_9abc_def1);
+    let mut known = 0;
+    for _ in 0..300 {
+        let text: String = (0..=numbers.below(8))
+            .map(|_| pieces[numbers.below(pieces.len())])
+            .collect();
+        let path = own_file("text", text.as_bytes());
+        let run = Run::of(&mut decode(&[&format!("@{}", path.display())]));
+        assert!(matches!(run.status, 0 | 1 | 64), "{text:?} {run:?}");
+        known += usize::from(run.status == 0);
+    }
+    assert!(known >= 5, "{known}");
+}
+
+#[test]
+fn deep_and_long_input_takes_bounded_time_and_memory() {
+    // SPNEGO in SPNEGO in SPNEGO, and a SEQUENCE of very many elements.
+    let mut nested = unhex("3005a003020106");
+    for _ in 0..400 {
+        let length = u32::try_from(nested.len()).unwrap().to_be_bytes();
+        let inner = u32::try_from(nested.len() + 6).unwrap().to_be_bytes();
+        let field = u32::try_from(nested.len() + 12).unwrap().to_be_bytes();
+        let outer = u32::try_from(nested.len() + 18).unwrap().to_be_bytes();
+        let headers = [
+            [&[0xa1, 0x84], &outer[..]].concat(),
+            [&[0x30, 0x84], &field[..]].concat(),
+            [&[0xa2, 0x84], &inner[..]].concat(),
+            [&[0x04, 0x84], &length[..]].concat(),
+        ];
+        nested = [headers.concat(), nested].concat();
+    }
+    let mut long = vec![0x30, 0x83, 0x10, 0, 0, 6, 1, 0];
+    long.resize(5 + 0x10_0000, 6);
+    for token in [nested, long] {
+        let path = own_file("large", &token);
+        let start = Instant::now();
+        let run = Run::of(&mut decode(&[&format!("@{}", path.display())]));
+        assert_eq!(run.status, 1, "{}", run.stderr);
+        assert!(start.elapsed() < Duration::from_secs(30));
+        assert!(run.stdout.len() < 200_000_000);
+    }
+    let path = own_file("too-large", &vec![b'0'; (2 << 20) + 1]);
+    let run = Run::of(&mut decode(&[&format!("@{}", path.display())]));
+    assert_eq!(run.status, 64);
+    assert!(run.stderr.contains("longer than"), "{run:?}");
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::recorded::{Recorded, delegated, failing, outcomes};
-use super::{decode, hex, json as run, own_file, token_file, unhex};
+use super::{decode, hex, json as run, own_file, token_file, unhex, vectors};
 use crate::programs::Run;
 
 #[test]
@@ -131,6 +131,29 @@ fn another_key_another_nonce_and_another_password_are_told() {
     let mut recorded = Recorded::named("spnego_ntlm_v6");
     recorded.flip(2, &["clientNonce"]);
     assert_eq!(failing(&recorded.run(1, &[])), both(6));
+}
+
+#[test]
+fn what_is_weaker_than_ntlm_v2_is_not_opened_and_not_refused() {
+    let file: Value = serde_json::from_str(&vectors("published.json")).unwrap();
+    for (version, status, outcome) in [
+        ("v1", 0, "unknown"),
+        ("v1_ess", 0, "unknown"),
+        ("v2", 0, "holds"),
+    ] {
+        let example = &file["nlmp_4_2"][version];
+        let tokens = ["challenge", "authenticate"].map(|token| example[token].as_str().unwrap());
+        let output = run(status, &[tokens[0], tokens[1], "--password", "Password"]);
+        assert_eq!(
+            outcomes(&output)[0],
+            ("NTLMv2 response", outcome),
+            "{version}"
+        );
+        // Without the first message.
+        if version == "v2" {
+            assert_eq!(outcomes(&output)[1], ("MIC", "unknown"));
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{find, hex, json as run, own_file, token_file, unhex, vectors};
+use super::{decode, find, hex, json as run, own_file, token_file, unhex, vectors};
+use crate::programs::Run;
 
 /// An exchange as it was recorded.
 pub(super) struct Recorded {
@@ -47,6 +48,17 @@ impl Recorded {
 
     /// With the password or the keytab, the public key, and other options.
     pub(super) fn run(&self, status: i32, options: &[&str]) -> Value {
+        let output = self.output(&[&["--json"], options].concat());
+        assert_eq!(
+            (output.status, &*output.stderr),
+            (status, ""),
+            "{}",
+            output.stdout
+        );
+        serde_json::from_str(&output.stdout).unwrap()
+    }
+
+    pub(super) fn output(&self, options: &[&str]) -> Run {
         let tokens = self.tokens();
         let key = self.entry["public_key"].as_str().unwrap();
         let keytab = self.keytab();
@@ -55,7 +67,7 @@ impl Recorded {
             None => ["--password", self.entry["password"].as_str().unwrap()],
         };
         let known = [&[&*tokens, "--public-key", key], &secret[..]].concat();
-        run(status, &[&known[..], options].concat())
+        Run::of(&mut decode(&[&known[..], options].concat()))
     }
 
     /// The path of a file with its keytab.
