@@ -8,7 +8,7 @@ use crate::token::{self, Kind};
 use crate::tree::At;
 
 /// The longest input that is read.
-const MAX_LEN: u64 = 2 << 20;
+const MAX_LEN: u64 = 1 << 20;
 
 /// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

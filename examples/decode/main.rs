@@ -21,7 +21,6 @@ use credssp::tls::server_public_key;
 use credssp::ts_request::ServerPublicKey;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use serde_json::{Value as Json, json};
 
 mod credssp_types;
 mod der;
@@ -116,7 +115,7 @@ fn main() -> ExitCode {
     let checks = exchange::open(&tokens, &senders, &knowledge, &view);
     let wrong = nodes.iter().any(Node::is_wrong) || checks.iter().any(Check::is_wrong);
     let output = if options.json {
-        format!("{}\n", to_json(&senders, &nodes, &checks, !wrong))
+        to_json(&senders, &nodes, &checks, !wrong)
     } else {
         to_text(&senders, &nodes, &checks)
     };
@@ -193,19 +192,24 @@ fn public_key(text: &str) -> Result<ServerPublicKey, &'static str> {
     }
 }
 
-fn to_json(senders: &[Sender], nodes: &[Node], checks: &[Check], ok: bool) -> Json {
-    let tokens = nodes.iter().zip(senders).map(|(node, sender)| {
-        let sender = match sender {
-            Sender::Client => "client",
-            Sender::Server => "server",
-        };
-        json!({"sender": sender, "tree": node.to_json()})
-    });
-    json!({
-        "ok": ok,
-        "tokens": tokens.collect::<Vec<_>>(),
-        "checks": checks.iter().map(Check::to_json).collect::<Vec<_>>(),
-    })
+fn to_json(senders: &[Sender], nodes: &[Node], checks: &[Check], ok: bool) -> String {
+    let mut out = format!("{{\"ok\":{ok},\"tokens\":[");
+    for (index, (node, sender)) in nodes.iter().zip(senders).enumerate() {
+        out.push_str(if index == 0 { "" } else { "," });
+        out.push_str(match sender {
+            Sender::Client => "{\"sender\":\"client\",\"tree\":",
+            Sender::Server => "{\"sender\":\"server\",\"tree\":",
+        });
+        node.write_json(&mut out);
+        out.push('}');
+    }
+    out.push_str("],\"checks\":[");
+    for (index, check) in checks.iter().enumerate() {
+        out.push_str(if index == 0 { "" } else { "," });
+        check.write_json(&mut out);
+    }
+    out.push_str("]}\n");
+    out
 }
 
 fn to_text(senders: &[Sender], nodes: &[Node], checks: &[Check]) -> String {

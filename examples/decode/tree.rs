@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 /// The octets that a line of text shows of a longer value; JSON has them all.
 const SHOWN_OCTETS: usize = 32;
@@ -167,25 +167,33 @@ impl Node {
         &self.name
     }
 
-    pub(crate) fn to_json(&self) -> Json {
-        let mut json = Map::new();
-        json.insert("name".into(), json!(self.name));
-        json.insert("offset".into(), json!(self.offset));
-        json.insert("length".into(), json!(self.length));
+    /// Appends it as JSON, without a copy of the whole tree in between.
+    pub(crate) fn write_json(&self, out: &mut String) {
+        let mut member = |name: &str, value: Json| {
+            let _ = write!(
+                out,
+                "{}{}:{value}",
+                if name == "name" { '{' } else { ',' },
+                json!(name)
+            );
+        };
+        member("name", json!(self.name));
+        member("offset", json!(self.offset));
+        member("length", json!(self.length));
         if let Some(value) = &self.value {
-            json.insert("value".into(), value.to_json());
+            member("value", value.to_json());
         }
         if let Some(meaning) = &self.meaning {
-            json.insert("meaning".into(), json!(meaning));
+            member("meaning", json!(meaning));
         }
         if let Some(error) = &self.error {
-            json.insert("error".into(), json!(error));
+            member("error", json!(error));
         }
-        if !self.children.is_empty() {
-            let children: Vec<_> = self.children.iter().map(Self::to_json).collect();
-            json.insert("children".into(), json!(children));
+        for (index, child) in self.children.iter().enumerate() {
+            out.push_str(if index == 0 { ",\"children\":[" } else { "," });
+            child.write_json(out);
         }
-        Json::Object(json)
+        out.push_str(if self.children.is_empty() { "}" } else { "]}" });
     }
 
     /// Appends a line of text for each node: offset, length, name and value, indented by depth.
@@ -200,8 +208,7 @@ impl Node {
             let _ = write!(out, ": {}", value.to_text());
         }
         if let Some(meaning) = &self.meaning {
-            let meaning: String = meaning.chars().flat_map(shown).collect();
-            let _ = write!(out, " ({meaning})");
+            let _ = write!(out, " ({})", shown(meaning));
         }
         out.push('\n');
         for child in &self.children {
@@ -214,13 +221,17 @@ impl Node {
     }
 }
 
-/// A character as a terminal may see it.
-fn shown(c: char) -> impl Iterator<Item = char> {
-    let (plain, escaped) = match c.is_control() {
-        true => (None, Some(c.escape_default())),
-        false => (Some(c), None),
-    };
-    plain.into_iter().chain(escaped.into_iter().flatten())
+/// A text as a terminal may see it: with what it would obey escaped.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars() {
+        if c.is_control() {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 pub(crate) fn hex(octets: &[u8]) -> String {

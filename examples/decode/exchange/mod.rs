@@ -1,13 +1,15 @@
 //! Opens a whole exchange: which proofs hold, and what was sealed.
 
+use std::fmt::Write as _;
+
 use credssp::spnego::{MechTypeList, NegotiationToken};
 use credssp::ts_request::{ServerPublicKey, TsRequest, uses_nonce};
 use credssp::{Secret, kerberos::keytab::Keytab};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use crate::input::{Sender, Token};
 use crate::token::{Kind, View};
-use crate::tree::{At, Node, hex};
+use crate::tree::{At, Node, hex, shown};
 
 mod binding;
 mod kerberos;
@@ -76,18 +78,24 @@ impl Check {
         self.outcome == Outcome::Fails || self.tree.as_ref().is_some_and(Node::is_wrong)
     }
 
-    pub(crate) fn to_json(&self) -> Json {
-        json!({
-            "name": self.name,
-            "outcome": self.outcome.name(),
-            "detail": self.detail,
-            "tree": self.tree.as_ref().map(Node::to_json),
-        })
+    /// Appends it as JSON.
+    pub(crate) fn write_json(&self, out: &mut String) {
+        let (name, outcome, detail) = (&self.name, self.outcome.name(), &self.detail);
+        let [name, outcome, detail] = [json!(name), json!(outcome), json!(detail)];
+        let _ = write!(
+            out,
+            r#"{{"name":{name},"outcome":{outcome},"detail":{detail},"tree":"#
+        );
+        match &self.tree {
+            Some(tree) => tree.write_json(out),
+            None => out.push_str("null"),
+        }
+        out.push('}');
     }
 
     pub(crate) fn to_lines(&self, out: &mut String) {
         let outcome = self.outcome.name();
-        out.push_str(&format!("{outcome:>13}  {}: {}\n", self.name, self.detail));
+        let _ = writeln!(out, "{outcome:>13}  {}: {}", self.name, shown(&self.detail));
         if let Some(tree) = &self.tree {
             tree.to_lines(1, out);
         }

@@ -261,8 +261,8 @@ fn deep_and_long_input_takes_bounded_time_and_memory() {
         ];
         nested = [headers.concat(), nested].concat();
     }
-    let mut long = vec![0x30, 0x83, 0x10, 0, 0, 6, 1, 0];
-    long.resize(5 + 0x10_0000, 6);
+    let mut long = vec![0x30, 0x83, 0x0f, 0, 0];
+    long.resize(5 + 0x0f_0000, 6);
     for token in [nested, long] {
         let path = own_file("large", &token);
         let start = Instant::now();
@@ -271,8 +271,23 @@ fn deep_and_long_input_takes_bounded_time_and_memory() {
         assert!(start.elapsed() < Duration::from_secs(30));
         assert!(run.stdout.len() < 200_000_000);
     }
-    let path = own_file("too-large", &vec![b'0'; (2 << 20) + 1]);
+    let path = own_file("too-large", &vec![b'0'; (1 << 20) + 1]);
     let run = Run::of(&mut decode(&[&format!("@{}", path.display())]));
     assert_eq!(run.status, 64);
     assert!(run.stderr.contains("longer than"), "{run:?}");
+}
+
+#[test]
+fn nothing_in_a_token_reaches_the_terminal_as_a_command() {
+    // A realm and a target name with an escape sequence, and a text that is no UTF-8.
+    for token in [
+        "7e3c303aa003020105a10302011ea411180f32303236313132313134323531385aa505020307a93da6030201\
+         19a9061b041b5b326aaa0e300ca003020102a10530031b0161",
+        "4e544c4d535350000200000006000600300000000500000001020304050607080000000000000000000000000000\
+         00001b005b004a00",
+    ] {
+        let run = Run::of(&mut decode(&[token]));
+        assert!(run.stdout.contains("\\u{1b}"), "{run:?}");
+        assert!(!run.stdout.contains('\u{1b}'), "{run:?}");
+    }
 }
