@@ -177,14 +177,19 @@ fn policy_is_asked_again_before_the_credentials_go() {
     for negotiation in [Negotiation::Bare, Negotiation::Spnego] {
         let mut pair = Pair::with_mechanisms(vec![Arc::new(Pretender(ntlm()))], vec![ntlm()]);
         pair.client.negotiation = negotiation;
-        pair.client.policy = DelegationPolicy::default().allow_fresh("TERMSRV/*".parse().unwrap());
-        let outcome = pair.run();
-        assert_denied(&outcome, DelegationDeniedReason::NtlmOnly, &[]);
-        let credentials = outcome
-            .sent
-            .iter()
-            .any(|message| message.decode().auth_info.is_some());
-        assert!(!credentials && outcome.server.is_waiting());
+        for class in CredentialClass::ALL {
+            pair.credentials = Credentials::password(alice(), PASSWORD).of_class(class);
+            let list = PolicyList::allowing(class, false);
+            pair.client.policy = DelegationPolicy::default().with(list, "*".parse().unwrap());
+            let outcome = pair.run();
+            let words = [list.registry_name(), &class.to_string()];
+            assert_denied(&outcome, DelegationDeniedReason::NtlmOnly, &words);
+            let credentials = outcome
+                .sent
+                .iter()
+                .any(|message| message.decode().auth_info.is_some());
+            assert!(!credentials && outcome.server.is_waiting());
+        }
     }
 }
 

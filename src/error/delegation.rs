@@ -15,7 +15,8 @@ pub struct DelegationDenied {
     pub target: ServicePrincipalName,
     /// The class of the credentials.
     pub class: CredentialClass,
-    /// The best proof of the server that was left when the policy was asked.
+    /// The best proof of the server that was left when the policy was asked; for [`DelegationDeniedReason::Restricted`], which no
+    /// proof changes, none.
     pub proof: ServerProof,
     /// Why.
     pub reason: DelegationDeniedReason,
