@@ -11,7 +11,7 @@ use credssp::error::{
     ApiMisuse, AuthenticationFailure, DelegationDeniedReason, Error, InvalidMessageKind, NtStatus,
     Step, WinRmError,
 };
-use credssp::policy::CredentialClass;
+use credssp::policy::{CredentialClass, MachineSettings};
 use credssp::proof::{ServerProof, Thumbprint};
 use credssp::tls::{Identity, TlsVersions, Trust};
 use credssp::winrm::CertificateStore;
@@ -179,6 +179,33 @@ fn credssp_is_off_unless_it_is_enabled_on_both_ends() {
     let error = acceptor.start().unwrap_err();
     assert_eq!(winrm(&error.error), WinRmError::ServiceDisabled);
     assert!(error.to_string().contains("enable_credssp"), "{error}");
+}
+
+#[test]
+fn a_machines_settings_switch_both_ends() {
+    let pem = include_bytes!("data/test-only-rsa2048.pem");
+    let identity = Identity::from_pem(pem, pem).unwrap();
+    let mut settings = MachineSettings::default();
+    let start = |settings: &MachineSettings| {
+        let config = ClientConfig::new(settings.delegation.clone());
+        let connector = Connector::new(config, Trust::default()).unwrap();
+        let acceptor = Acceptor::new(ServerConfig::default(), &identity).unwrap();
+        (
+            connector.with_switches(settings.winrm).start(HOST, credentials()).map(drop),
+            acceptor.with_switches(settings.winrm).start().map(drop),
+        )
+    };
+    settings.enable_winrm_service();
+    let (client, server) = start(&settings);
+    assert_eq!(winrm(&client.unwrap_err().error), WinRmError::ClientDisabled);
+    server.unwrap();
+
+    settings.enable_winrm_client(&[HOST]).unwrap();
+    settings.disable_winrm_service();
+    let (client, server) = start(&settings);
+    // On, and what stands in the way now is that nothing proves the server.
+    assert!(matches!(client.unwrap_err().error, Error::DelegationDenied(_)));
+    assert_eq!(winrm(&server.unwrap_err().error), WinRmError::ServiceDisabled);
 }
 
 #[test]

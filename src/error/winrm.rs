@@ -4,13 +4,15 @@
 pub enum WinRmError {
     /// CredSSP is switched off on the client.
     #[error(
-        "this client has CredSSP switched off, as it is unless told otherwise: enable it by Connector::enable_credssp, and \
-         allow the delegation to the service's host by a policy for WSMAN/HOST"
+        "this client has CredSSP switched off, as it is unless told otherwise: enable it by Connector::enable_credssp, \
+         or by the machine's settings (on Windows `Enable-WSManCredSSP -Role Client -DelegateComputer HOST`), and allow the \
+         delegation by a policy for WSMAN/HOST"
     )]
     ClientDisabled,
     /// CredSSP is switched off in the service.
     #[error(
-        "this service has CredSSP switched off, as it is unless told otherwise: enable it by Acceptor::enable_credssp"
+        "this service has CredSSP switched off, as it is unless told otherwise: enable it by Acceptor::enable_credssp, \
+         or by the machine's settings (on Windows `Enable-WSManCredSSP -Role Server`)"
     )]
     ServiceDisabled,
     /// The service asks for authentication, but not by CredSSP.

@@ -19,7 +19,7 @@ use crate::error::{
 };
 use crate::kdc::{KdcReply, KdcRequest};
 use crate::name::ServicePrincipalName;
-use crate::policy::CredentialClass;
+use crate::policy::{CredentialClass, WinRmSwitches};
 use crate::tls::{self, TlsVersions, Trust};
 use crate::ts_request::TsRequest;
 
@@ -30,7 +30,7 @@ const UNAUTHORIZED: u16 = 401;
 #[derive(Clone, Debug)]
 pub struct Connector {
     tls: tls::Connector,
-    enabled: bool,
+    switches: WinRmSwitches,
 }
 
 impl Connector {
@@ -55,14 +55,22 @@ impl Connector {
     ) -> Result<Self, Error> {
         Ok(Self {
             tls: tls::Connector::with_trust(credssp, trust, versions)?,
-            enabled: false,
+            switches: WinRmSwitches::default(),
         })
     }
 
     /// Switches CredSSP on.
     #[must_use]
     pub fn enable_credssp(mut self) -> Self {
-        self.enabled = true;
+        self.switches.client = Some(true);
+        self
+    }
+
+    /// Switches CredSSP on or off as a machine's settings say; see
+    /// [`MachineSettings`](crate::policy::MachineSettings).
+    #[must_use]
+    pub fn with_switches(mut self, switches: WinRmSwitches) -> Self {
+        self.switches = switches;
         self
     }
 
@@ -95,7 +103,7 @@ impl Connector {
     }
 
     fn core(&self, host: &str, credentials: Credentials) -> Result<Core, Error> {
-        if !self.enabled {
+        if self.switches.check_client().is_err() {
             return Err(WinRmError::ClientDisabled.into());
         }
         let explicit = credentials.class() == CredentialClass::Fresh

@@ -15,6 +15,7 @@ use crate::account::{Account, AccountRequest};
 use crate::error::{
     Error, HandshakeError, InvalidMessage, InvalidMessageKind, PeerMisbehaved, Progress, WinRmError,
 };
+use crate::policy::WinRmSwitches;
 use crate::server::{self, ServerConfig};
 use crate::tls::{self, Identity, TlsVersions};
 
@@ -22,7 +23,7 @@ use crate::tls::{self, Identity, TlsVersions};
 #[derive(Clone, Debug)]
 pub struct Acceptor {
     tls: tls::Acceptor,
-    enabled: bool,
+    switches: WinRmSwitches,
 }
 
 impl Acceptor {
@@ -48,14 +49,22 @@ impl Acceptor {
     ) -> Result<Self, Error> {
         Ok(Self {
             tls: tls::Acceptor::with_tls_versions(credssp, identity, versions)?,
-            enabled: false,
+            switches: WinRmSwitches::default(),
         })
     }
 
     /// Switches CredSSP on.
     #[must_use]
     pub fn enable_credssp(mut self) -> Self {
-        self.enabled = true;
+        self.switches.service = Some(true);
+        self
+    }
+
+    /// Switches CredSSP on or off as a machine's settings say; see
+    /// [`MachineSettings`](crate::policy::MachineSettings).
+    #[must_use]
+    pub fn with_switches(mut self, switches: WinRmSwitches) -> Self {
+        self.switches = switches;
         self
     }
 
@@ -66,7 +75,7 @@ impl Acceptor {
     /// - Where the configuration is unfit.
     pub fn start(&self) -> Result<NeedsRequest, HandshakeError> {
         let failed = |error: Error| HandshakeError::new(error, Progress::default());
-        if !self.enabled {
+        if self.switches.check_service().is_err() {
             return Err(failed(WinRmError::ServiceDisabled.into()));
         }
         let connection =

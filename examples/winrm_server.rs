@@ -1,0 +1,260 @@
+//! A WinRM service that takes CredSSP: prints one JSON line for each client that logs on, or that fails to. `--help` shows the
+//! options and examples.
+//!
+//! Exit status: 3 where it cannot listen, 64 for a mistake in the command line; else it runs until it is stopped.
+
+#![expect(clippy::print_stderr, reason = "a program talks to its user")]
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fs, io};
+
+use clap::Parser;
+use credssp::ServerConfig;
+use credssp::environment::SystemRandom;
+use credssp::tls::Identity;
+use credssp::winrm::CertificateStore;
+use credssp::winrm::server::Acceptor;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time;
+use tokio_rustls::TlsAcceptor;
+
+#[path = "shared/command_line.rs"]
+mod command_line;
+#[path = "winrm_server/connection.rs"]
+mod connection;
+#[path = "server/delegated.rs"]
+mod delegated;
+#[path = "shared/directory.rs"]
+mod directory;
+#[path = "shared/kerberos.rs"]
+mod kerberos;
+#[path = "server/service.rs"]
+mod service;
+#[path = "winrm_server/shell.rs"]
+mod shell;
+#[path = "winrm_server/soap.rs"]
+mod soap;
+#[path = "shared/usage.rs"]
+mod usage;
+
+use command_line::{Protocol, TRANSPORT, print_json};
+use connection::Connection;
+use directory::Directory;
+use kerberos::KdcOptions;
+use service::ServiceKeys;
+use shell::Programs;
+use usage::USAGE;
+
+/// The most connections at a time; further ones wait in the system's queue.
+const MAX_CONNECTIONS: usize = 64;
+
+/// How long a client may take for TLS, and for the head of each request.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Serves as much of WinRM as it takes to run some commands, to clients that log on by CredSSP.
+#[derive(Parser)]
+#[command(after_help = r"Examples:
+  One account and one command, at http://127.0.0.1:5985/wsman:
+    winrm_server --listen 127.0.0.1:5985 --account 'CORP\alice:correct horse' --command 'hostname=/bin/hostname'
+  Over HTTPS, with a certificate that proves the server both there and inside:
+    winrm_server --listen 0.0.0.0:5986 --https --cert cert.pem --key key.pem --account 'alice:correct horse' --command 'uptime=/usr/bin/uptime -p'
+
+Clients name a command; what it runs stands on this command line, and nothing that a client sends is ever given to a shell or
+to a program. The commands run as the user of this server, whoever logs on.
+RUST_LOG=debug logs each message's size and fields to stderr.
+Passwords in arguments are visible to the other users of this machine: for tests only.")]
+struct Options {
+    /// Where to listen; port 0 is any free one, which the first line of output tells
+    #[arg(long, value_name = "ADDR")]
+    listen: String,
+    /// Speak HTTPS
+    #[arg(long, requires = "cert")]
+    https: bool,
+    /// An account that may log on; without a domain, it matches any. The password begins behind the first ':'
+    #[arg(
+        long,
+        value_name = r"[DOMAIN\]USER:PASSWORD",
+        required_unless_present = "keytab",
+        allow_hyphen_values = true
+    )]
+    account: Vec<String>,
+    /// Refuse an account, once it has proved itself, with an NTSTATUS, e.g. C0000072 for one that is disabled
+    #[arg(long, value_name = r"[DOMAIN\]USER=NTSTATUS")]
+    account_status: Vec<String>,
+    /// The certificate, then those above it, in PEM [default: self-signed with an RSA key, made in memory]
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// A command that clients may run by its NAME, and what that is
+    #[arg(long, value_name = "NAME=PROGRAM ARGUMENT...")]
+    command: Vec<String>,
+    #[command(flatten)]
+    service: ServiceKeys,
+    #[command(flatten)]
+    kdc: KdcOptions,
+    #[command(flatten)]
+    protocol: Protocol,
+    /// Print the delegated secrets too
+    #[arg(long)]
+    show_secrets: bool,
+}
+
+/// What all connections share.
+struct Service {
+    acceptor: Acceptor,
+    https: bool,
+    directory: Directory,
+    programs: Arc<Programs>,
+    show_secrets: bool,
+}
+
+fn main() -> ExitCode {
+    let options: Options = match usage::parse() {
+        Ok(options) => options,
+        Err(status) => return status.into(),
+    };
+    command_line::log_to_stderr();
+    let (service, tls) = match configure(&options) {
+        Ok(configured) => configured,
+        Err(error) => {
+            eprintln!("winrm_server: {error}");
+            return USAGE.into();
+        }
+    };
+    let served = Runtime::new()
+        .and_then(|runtime| runtime.block_on(serve(&options.listen, Arc::new(service), tls)));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!(
+                "winrm_server: cannot listen on {}: {error}: give an address of this machine and a port that is free, such \
+                 as 127.0.0.1:0",
+                options.listen
+            );
+            TRANSPORT.into()
+        }
+    }
+}
+
+fn configure(options: &Options) -> Result<(Service, Option<TlsAcceptor>), Box<dyn Error>> {
+    let kerberos = options.service.kerberos(&options.kdc)?;
+    let mechanisms = options.protocol.mechanisms(kerberos)?;
+    let mut config = ServerConfig::with_mechanisms(mechanisms);
+    config.negotiation = options.protocol.negotiation();
+    (config.own_version, config.min_version) = options
+        .protocol
+        .versions(config.own_version, config.min_version)?;
+    let versions = options.protocol.tls_versions();
+    let identity = identity(options)?;
+    let acceptor = Acceptor::with_tls_versions(config, &identity, versions)?.enable_credssp();
+    let tls = match (options.https, &options.cert, &options.key) {
+        (true, Some(cert), Some(key)) => Some(https(&read(cert)?, &read(key)?)?),
+        _ => None,
+    };
+    let service = Service {
+        acceptor,
+        https: options.https,
+        directory: Directory::new(&options.account, &options.account_status)?,
+        programs: Arc::new(shell::programs(&options.command)?),
+        show_secrets: options.show_secrets,
+    };
+    Ok((service, tls))
+}
+
+/// The certificate inside HTTP.
+fn identity(options: &Options) -> Result<Identity, Box<dyn Error>> {
+    if let (Some(cert), Some(key)) = (&options.cert, &options.key) {
+        return Ok(Identity::from_pem(&read(cert)?, &read(key)?)?);
+    }
+    let store = CertificateStore::default();
+    Ok(store.identity_or_self_signed(None, "localhost", &SystemRandom::default())?)
+}
+
+fn https(cert: &[u8], key: &[u8]) -> Result<TlsAcceptor, Box<dyn Error>> {
+    let chain = CertificateDer::pem_slice_iter(cert).collect::<Result<_, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(key)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    Ok(Arc::new(config).into())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+async fn serve(listen: &str, service: Arc<Service>, tls: Option<TlsAcceptor>) -> io::Result<()> {
+    let listener = TcpListener::bind(listen).await?;
+    print_json(&json!({ "listening": listener.local_addr()?.to_string() }))?;
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let permit = permits.clone().acquire_owned().await;
+        let tcp = match listener.accept().await {
+            Ok((tcp, _)) => tcp,
+            Err(error) => {
+                eprintln!("winrm_server: cannot accept a connection: {error}");
+                time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let (service, tls) = (service.clone(), tls.clone());
+        tokio::spawn(async move {
+            let _permit = permit;
+            if let Err(error) = connection(service, tls, tcp).await {
+                eprintln!("winrm_server: a connection failed: {error}");
+            }
+        });
+    }
+}
+
+async fn connection(
+    service: Arc<Service>,
+    tls: Option<TlsAcceptor>,
+    tcp: TcpStream,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    // Each answer is one write: nothing is won by waiting for more. It works without, too.
+    let _ = tcp.set_nodelay(true);
+    match tls {
+        None => http(service, tcp).await,
+        Some(tls) => {
+            let stream = time::timeout(DEADLINE, tls.accept(tcp)).await??;
+            http(service, stream).await
+        }
+    }
+}
+
+async fn http(
+    service: Arc<Service>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let connection = Connection::Authenticating(service.acceptor.start()?);
+    // HTTP/1.1 has one request at a time: nobody ever waits for the other.
+    let connection = Arc::new(Mutex::new(connection));
+    let answer = service_fn(move |request| {
+        let (service, connection) = (service.clone(), connection.clone());
+        async move { connection.lock().await.answer(&service, request).await }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(DEADLINE)
+        .serve_connection(TokioIo::new(stream), answer)
+        .await?;
+    Ok(())
+}
