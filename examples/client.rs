@@ -46,15 +46,18 @@ mod kerberos;
 mod password;
 #[path = "shared/policy.rs"]
 mod policy;
+#[path = "shared/protocol_name.rs"]
+mod protocol_name;
 #[path = "shared/trust.rs"]
 mod trust;
 #[path = "shared/usage.rs"]
 mod usage;
 
-use command_line::{Protocol, TRANSPORT, print_json, protocol_name, tls_name};
+use command_line::{Protocol, TRANSPORT, print_json, tls_name};
 use kerberos::KdcOptions;
 use password::PasswordOptions;
 use policy::{Policies, PolicyOptions};
+use protocol_name::protocol_name;
 use trust::TrustOptions;
 use usage::USAGE;
 

@@ -36,6 +36,8 @@ mod logon;
 mod password;
 #[path = "shared/policy.rs"]
 mod policy;
+#[path = "shared/protocol_name.rs"]
+mod protocol_name;
 #[path = "doctor/report.rs"]
 mod report;
 #[path = "doctor/spn.rs"]

@@ -40,6 +40,8 @@ mod connect_pdu;
 mod directory;
 #[path = "shared/kerberos.rs"]
 mod kerberos;
+#[path = "shared/protocol_name.rs"]
+mod protocol_name;
 #[path = "rdp_gateway/session.rs"]
 mod session;
 #[path = "rdp_gateway/splice.rs"]

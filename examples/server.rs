@@ -34,14 +34,17 @@ mod delegated;
 mod directory;
 #[path = "shared/kerberos.rs"]
 mod kerberos;
+#[path = "shared/protocol_name.rs"]
+mod protocol_name;
 #[path = "server/service.rs"]
 mod service;
 #[path = "shared/usage.rs"]
 mod usage;
 
-use command_line::{Protocol, TRANSPORT, print_json, protocol_name, tls_name};
+use command_line::{Protocol, TRANSPORT, print_json, tls_name};
 use directory::Directory;
 use kerberos::KdcOptions;
+use protocol_name::protocol_name;
 use service::ServiceKeys;
 use usage::USAGE;
 

@@ -191,21 +191,33 @@ fn a_machines_settings_switch_both_ends() {
         let connector = Connector::new(config, Trust::default()).unwrap();
         let acceptor = Acceptor::new(ServerConfig::default(), &identity).unwrap();
         (
-            connector.with_switches(settings.winrm).start(HOST, credentials()).map(drop),
+            connector
+                .with_switches(settings.winrm)
+                .start(HOST, credentials())
+                .map(drop),
             acceptor.with_switches(settings.winrm).start().map(drop),
         )
     };
     settings.enable_winrm_service();
     let (client, server) = start(&settings);
-    assert_eq!(winrm(&client.unwrap_err().error), WinRmError::ClientDisabled);
+    assert_eq!(
+        winrm(&client.unwrap_err().error),
+        WinRmError::ClientDisabled
+    );
     server.unwrap();
 
     settings.enable_winrm_client(&[HOST]).unwrap();
     settings.disable_winrm_service();
     let (client, server) = start(&settings);
     // On, and what stands in the way now is that nothing proves the server.
-    assert!(matches!(client.unwrap_err().error, Error::DelegationDenied(_)));
-    assert_eq!(winrm(&server.unwrap_err().error), WinRmError::ServiceDisabled);
+    assert!(matches!(
+        client.unwrap_err().error,
+        Error::DelegationDenied(_)
+    ));
+    assert_eq!(
+        winrm(&server.unwrap_err().error),
+        WinRmError::ServiceDisabled
+    );
 }
 
 #[test]

@@ -18,8 +18,9 @@ use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 
 use crate::certificate;
-use crate::command_line::{protocol_name, tls_name};
+use crate::command_line::tls_name;
 use crate::connection::{self, Limited, TlsStream, Trouble};
+use crate::protocol_name::protocol_name;
 use crate::report::{Finding, Report, Step, Verdict};
 use crate::{logon, spn};
 

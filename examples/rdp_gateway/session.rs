@@ -19,9 +19,10 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time;
 
-use crate::command_line::{protocol_name, tls_name};
+use crate::command_line::tls_name;
 use crate::connect_pdu::{self, Repeated, Unfit};
 use crate::directory::Directory;
+use crate::protocol_name::protocol_name;
 use crate::splice::{End, Traffic, splice};
 
 /// How long all of the target's addresses together may take to answer.

@@ -8,7 +8,6 @@ use credssp::gss::MechanismProvider;
 use credssp::kerberos::Kerberos;
 use credssp::mechanism::Negotiation;
 use credssp::ntlm::Ntlm;
-use credssp::rdp;
 use credssp::tls::TlsVersions;
 use rustls::ProtocolVersion;
 use serde_json::Value;
@@ -120,13 +119,5 @@ pub(crate) fn tls_name(version: Option<ProtocolVersion>) -> Option<&'static str>
         ProtocolVersion::TLSv1_2 => Some("1.2"),
         ProtocolVersion::TLSv1_3 => Some("1.3"),
         _ => None,
-    }
-}
-
-/// As MS-RDPBCGR names it.
-pub(crate) fn protocol_name(protocol: rdp::Protocol) -> &'static str {
-    match protocol {
-        rdp::Protocol::HybridEx => "PROTOCOL_HYBRID_EX",
-        _ => "PROTOCOL_HYBRID",
     }
 }

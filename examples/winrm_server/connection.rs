@@ -14,13 +14,14 @@ use hyper::header::{
     AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, InvalidHeaderValue, WWW_AUTHENTICATE,
 };
 use hyper::{Method, Request, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time;
 
 use super::shell::Shells;
 use super::soap;
 use super::{Service, print_json};
-use crate::delegated;
+use crate::command_line::tls_name;
+use crate::{delegated, service};
 
 /// The longest body to read.
 const MAX_BODY: u64 = 512 * 1024;
@@ -118,19 +119,23 @@ impl Connection {
         Ok(answer)
     }
 
-    fn authenticated(service: &Arc<Service>, complete: Complete) -> Self {
+    fn authenticated(shared: &Arc<Service>, complete: Complete) -> Self {
         let credssp = complete.credssp;
-        let line = json!({
+        let mut line = json!({
             "ok": true,
             "account": credssp.account.to_string(),
             "mechanism": credssp.mechanism.to_string().to_lowercase(),
             "version": credssp.version,
-            "credentials": delegated::to_json(&credssp.credentials, service.show_secrets),
+            "tls": tls_name(complete.session.tls_version()),
+            "credentials": delegated::to_json(&credssp.credentials, shared.show_secrets),
         });
+        if let (Value::Object(line), Some(info)) = (&mut line, &credssp.logon_info) {
+            line.insert("logon_info".into(), service::to_json(info));
+        }
         print(&line);
         Self::Authenticated {
             session: complete.session,
-            shells: Shells::new(service.programs.clone()),
+            shells: Shells::new(shared.programs.clone()),
         }
     }
 }
@@ -237,7 +242,7 @@ fn tell(error: &HandshakeError) {
     }));
 }
 
-fn print(line: &serde_json::Value) {
+fn print(line: &Value) {
     if let Err(error) = print_json(line) {
         eprintln!("winrm_server: cannot print the result: {error}");
     }

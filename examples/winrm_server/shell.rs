@@ -189,9 +189,8 @@ impl Shells {
             .map_err(|error| error.to_string())?;
         let number = u128::from_be_bytes(octets);
         let hex = format!("{number:032X}");
-        let ends = [0, 8, 12, 16, 20, 32];
-        let parts = ends.windows(2).filter_map(|ends| hex.get(ends[0]..ends[1]));
-        Ok(parts.collect::<Vec<_>>().join("-"))
+        let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part));
+        Ok(parts.map(Option::unwrap_or_default).join("-"))
     }
 }
 

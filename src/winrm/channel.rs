@@ -40,6 +40,10 @@ impl Channel {
         self.0.peer_certificates()
     }
 
+    pub(super) fn tls_version(&self) -> Option<ProtocolVersion> {
+        self.0.protocol_version()
+    }
+
     /// Takes records, whole or not, of the handshake and of the application, and appends the plaintext.
     pub(super) fn receive(
         &mut self,

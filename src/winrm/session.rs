@@ -1,4 +1,5 @@
 use bytes::BytesMut;
+use rustls::ProtocolVersion;
 
 use super::channel::Channel;
 use super::content_type::{self, OriginalType};
@@ -91,6 +92,11 @@ impl Session {
     /// Whether a body can be sealed or opened.
     pub fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// The version of the TLS inside HTTP.
+    pub fn tls_version(&self) -> Option<ProtocolVersion> {
+        self.channel.tls_version()
     }
 
     fn check_open(&self) -> Result<(), WinRmError> {
