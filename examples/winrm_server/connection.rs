@@ -9,7 +9,7 @@ use credssp::error::HandshakeError;
 use credssp::winrm::server::{Complete, Handshake, NeedsRequest, Reply};
 use credssp::winrm::{OriginalType, Session, is_sealed};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{
     AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, InvalidHeaderValue, WWW_AUTHENTICATE,
 };
@@ -26,7 +26,7 @@ use crate::{delegated, service};
 /// The longest body to read.
 const MAX_BODY: u64 = 512 * 1024;
 
-/// The longest body to read before the client is authenticated.
+/// The longest body to read that is not sealed, or comes before the client is authenticated.
 const MAX_EARLY_BODY: usize = 64 * 1024;
 
 /// How long a request's body may take.
@@ -67,12 +67,9 @@ impl Connection {
                 match answered {
                     Ok(answer) => {
                         *self = Self::Authenticated { session, shells };
-                        answer
+                        Ok(answer)
                     }
-                    Err(reason) => {
-                        eprintln!("winrm_server: {reason}");
-                        plain(StatusCode::BAD_REQUEST, true)
-                    }
+                    Err(reason) => Self::refuse(&reason),
                 }
             }
             Self::Ended => plain(StatusCode::UNAUTHORIZED, true),
@@ -86,11 +83,16 @@ impl Connection {
         request: Request<Incoming>,
     ) -> Answer {
         let authorization = request.headers().get(AUTHORIZATION).cloned();
-        // What comes before the authentication is nobody's yet: it is read, lest it be taken for the next request, and forgotten.
+        // Over HTTPS, some clients send their first request along with each token: it counts with the last one.
+        let announced = usize::try_from(request.body().size_hint().lower());
         let body = Limited::new(request.into_body(), MAX_EARLY_BODY).collect();
-        if !matches!(time::timeout(BODY_DEADLINE, body).await, Ok(Ok(_))) {
+        if announced.is_ok_and(|announced| announced > MAX_EARLY_BODY) {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, true);
         }
+        let Ok(Ok(body)) = time::timeout(BODY_DEADLINE, body).await else {
+            return plain(StatusCode::PAYLOAD_TOO_LARGE, true);
+        };
+        let body = body.to_bytes();
         let mut reply = Reply::default();
         let mut next = state.process(
             authorization.as_ref().map(HeaderValue::as_bytes),
@@ -103,7 +105,22 @@ impl Connection {
         let failed = next.is_err();
         match next {
             Ok(Handshake::NeedsRequest(state)) => *self = Self::Authenticating(state),
-            Ok(Handshake::Complete(complete)) => *self = Self::authenticated(service, complete),
+            Ok(Handshake::Complete(complete)) => {
+                let mut shells = Self::log_on(service, &complete);
+                let mut answer = None;
+                if !body.is_empty() {
+                    answer = Some(serve_plain(service, &mut shells, &body).await);
+                }
+                let session = complete.session;
+                match answer {
+                    None => *self = Self::Authenticated { session, shells },
+                    Some(Ok(answer)) => {
+                        *self = Self::Authenticated { session, shells };
+                        return Ok(answer);
+                    }
+                    Some(Err(reason)) => return Self::refuse(&reason),
+                }
+            }
             Ok(other) => eprintln!("winrm_server: cannot go on with {other:?}"),
             Err(error) => tell(&error),
         }
@@ -119,8 +136,8 @@ impl Connection {
         Ok(answer)
     }
 
-    fn authenticated(shared: &Arc<Service>, complete: Complete) -> Self {
-        let credssp = complete.credssp;
+    fn log_on(shared: &Arc<Service>, complete: &Complete) -> Shells {
+        let credssp = &complete.credssp;
         let mut line = json!({
             "ok": true,
             "account": credssp.account.to_string(),
@@ -133,10 +150,12 @@ impl Connection {
             line.insert("logon_info".into(), service::to_json(info));
         }
         print(&line);
-        Self::Authenticated {
-            session: complete.session,
-            shells: Shells::new(shared.programs.clone()),
-        }
+        Shells::new(shared.programs.clone())
+    }
+
+    fn refuse(reason: &str) -> Answer {
+        eprintln!("winrm_server: {reason}");
+        plain(StatusCode::BAD_REQUEST, true)
     }
 }
 
@@ -146,60 +165,72 @@ async fn serve(
     session: &mut Session,
     shells: &mut Shells,
     request: Request<Incoming>,
-) -> Result<Answer, String> {
+) -> Result<Response<Full<Bytes>>, String> {
     let content_type = request.headers().get(CONTENT_TYPE).cloned();
     let content_type = content_type
         .as_ref()
         .map_or(&b""[..], HeaderValue::as_bytes);
-    let sealed = is_sealed(content_type);
-    // What TLS protects already need not be sealed.
-    if !sealed && !service.https {
-        return Err("a request was not sealed".into());
+    let mut body = request.into_body();
+    if !is_sealed(content_type) {
+        let body = Limited::new(body, MAX_EARLY_BODY).collect();
+        let body = time::timeout(BODY_DEADLINE, body).await.map_err(text)?;
+        return serve_plain(service, shells, &body.map_err(text)?.to_bytes()).await;
     }
-    let body = async {
-        let mut body = request.into_body();
+    let opened = async {
         let mut plaintext = BytesMut::new();
-        if !sealed {
-            let body = Limited::new(body, MAX_BODY.try_into().unwrap_or_default());
-            let body = body.collect().await.map_err(|error| error.to_string())?;
-            return Ok((OriginalType::SOAP_UTF_8, BytesMut::from(body.to_bytes())));
-        }
-        let mut opener = session
-            .opener(content_type, MAX_BODY)
-            .map_err(|error| error.to_string())?;
+        let mut opener = session.opener(content_type, MAX_BODY).map_err(text)?;
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| error.to_string())?;
-            if let Some(piece) = frame.data_ref() {
-                opener
-                    .open(piece, &mut plaintext)
-                    .map_err(|error| error.to_string())?;
+            if let Some(piece) = frame.map_err(text)?.data_ref() {
+                opener.open(piece, &mut plaintext).map_err(text)?;
             }
         }
-        let original = opener.finish().map_err(|error| error.to_string())?;
-        Ok::<_, String>((original, plaintext))
+        Ok::<_, String>((opener.finish().map_err(text)?, plaintext))
     };
-    let (original, plaintext) = time::timeout(BODY_DEADLINE, body)
-        .await
-        .map_err(|_| "a request's body takes too long")??;
-    let text = decode(&original, &plaintext).ok_or("a request's characters are none")?;
-    let request = soap::Request::parse(&text)?;
-    let answer = shells.answer(&request).await;
+    let (original, plaintext) = time::timeout(BODY_DEADLINE, opened).await.map_err(text)??;
+    let envelope = decode(&original, &plaintext).ok_or("a request's characters are none")?;
+    let answer = shells.answer(&soap::Request::parse(&envelope)?).await;
 
-    let mut out = BytesMut::new();
-    let content_type = if sealed {
-        session
-            .seal(&OriginalType::SOAP_UTF_8, answer.body.as_bytes(), &mut out)
-            .map_err(|error| error.to_string())?
-    } else {
-        out.extend_from_slice(answer.body.as_bytes());
-        "application/soap+xml;charset=UTF-8"
-    };
-    let mut response = Response::new(Full::new(out.freeze()));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or_default();
+    let mut sealed = BytesMut::new();
+    let content_type = session
+        .seal(
+            &OriginalType::SOAP_UTF_8,
+            answer.body.as_bytes(),
+            &mut sealed,
+        )
+        .map_err(text)?;
+    Ok(soap_response(answer.status, content_type, sealed.freeze()))
+}
+
+/// Answers a request that is not sealed: what TLS protects already need not be.
+async fn serve_plain(
+    service: &Arc<Service>,
+    shells: &mut Shells,
+    body: &[u8],
+) -> Result<Response<Full<Bytes>>, String> {
+    if !service.https {
+        return Err("a request was not sealed".into());
+    }
+    let envelope = decode(&OriginalType::SOAP_UTF_8, body).ok_or("a request is not UTF-8")?;
+    let answer = shells.answer(&soap::Request::parse(&envelope)?).await;
+    let content_type = "application/soap+xml;charset=UTF-8";
+    Ok(soap_response(
+        answer.status,
+        content_type,
+        answer.body.into(),
+    ))
+}
+
+fn soap_response(status: u16, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    Ok(Ok(response))
+    response
+}
+
+fn text(error: impl ToString) -> String {
+    error.to_string()
 }
 
 /// By the type's charset.

@@ -35,6 +35,7 @@ mod pyspnego;
 mod samba_ad;
 mod samba_registry;
 mod tshark;
+mod winrm;
 
 use std::env;
 use std::io::{Write as _, stderr};
@@ -56,6 +57,7 @@ pub use pyspnego::{PyspnegoClient, PyspnegoServer};
 pub use samba_ad::SambaAd;
 pub use samba_registry::SambaRegistry;
 pub use tshark::{Dissected, dissect_kerberos, dissect_ts_requests};
+pub use winrm::{WinrmClient, WinrmServer};
 
 /// Set to 1 where a missing peer is a failure: in CI.
 const REQUIRE_PEERS: &str = "CREDSSP_REQUIRE_PEERS";
@@ -83,6 +85,8 @@ pub enum Peer {
     Tshark,
     /// OpenSSL's command.
     Openssl,
+    /// pywinrm and pypsrp, in a virtual environment of their own.
+    Winrm,
 }
 
 impl Peer {
@@ -90,6 +94,7 @@ impl Peer {
     pub fn python(self) -> PathBuf {
         match self {
             Self::Pyspnego | Self::KdcProxy => Self::folder().join("venv/bin/python"),
+            Self::Winrm => Self::folder().join("winrm/bin/python"),
             Self::Gss => PathBuf::from("/usr/bin/python3"),
             Self::MitKdc
             | Self::SambaAd
@@ -128,6 +133,7 @@ impl Peer {
             Self::Openssl => "openssl",
             Self::Freerdp => "freerdp2-shadow-x11 with freerdp2-x11, winpr-utils and xvfb",
             Self::Tshark => "tshark",
+            Self::Winrm => "pywinrm with pypsrp",
         }
     }
 
@@ -135,6 +141,7 @@ impl Peer {
     fn installed(self) -> bool {
         static PYSPNEGO: OnceLock<bool> = OnceLock::new();
         static GSS: OnceLock<bool> = OnceLock::new();
+        static WINRM: OnceLock<bool> = OnceLock::new();
         static SAMBA: OnceLock<bool> = OnceLock::new();
         const MIT: [&str; 4] = [
             "/usr/sbin/krb5kdc",
@@ -161,6 +168,9 @@ impl Peer {
             Self::Tshark => Path::new("/usr/bin/tshark").exists(),
             Self::Openssl => Path::new("/usr/bin/openssl").exists(),
             Self::SambaRegistry => Path::new("/usr/bin/net").exists(),
+            Self::Winrm => {
+                *WINRM.get_or_init(|| self.imports("import pypsrp, requests_credssp, winrm"))
+            }
             Self::SambaAd => *SAMBA.get_or_init(|| {
                 let domain = Self::folder().join("samba_ad/made-by");
                 self.permitted() && Path::new("/usr/sbin/samba").exists() && domain.exists()
