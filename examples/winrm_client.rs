@@ -18,12 +18,12 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use credssp::error::{HandshakeError, KdcError, WinRmError};
 use credssp::kerberos::Kerberos;
-use credssp::policy::SpnPattern;
+use credssp::policy::MachineSettings;
 use credssp::proof::ServerProof;
 use credssp::stream::kdc::KdcClient;
 use credssp::tls::TlsVersions;
 use credssp::winrm::client::Connector;
-use credssp::{AccountName, ClientConfig, Credentials, DelegationPolicy};
+use credssp::{AccountName, ClientConfig, Credentials};
 use hyper::Uri;
 use rustls::RootCertStore;
 use serde_json::{Value, json};
@@ -38,6 +38,8 @@ mod connection;
 mod kerberos;
 #[path = "shared/password.rs"]
 mod password;
+#[path = "shared/policy.rs"]
+mod policy;
 #[path = "winrm_client/shell.rs"]
 mod shell;
 #[path = "shared/trust.rs"]
@@ -49,6 +51,7 @@ use command_line::{Protocol, TRANSPORT, print_json, tls_name};
 use connection::Connection;
 use kerberos::KdcOptions;
 use password::PasswordOptions;
+use policy::PolicyOptions;
 use trust::TrustOptions;
 use usage::USAGE;
 
@@ -81,13 +84,8 @@ struct Options {
     user: AccountName,
     #[command(flatten)]
     password: PasswordOptions,
-    /// Policy AllowFreshCredentials: delegate to servers with such a name that prove it, by their certificate or by Kerberos
-    #[arg(long, value_name = "PATTERN")]
-    allow_fresh: Vec<SpnPattern>,
-    /// Policy AllowFreshCredentialsWhenNTLMOnly: delegate to servers with such a name that prove no more than that
-    /// somebody there knows the account
-    #[arg(long, value_name = "PATTERN")]
-    allow_fresh_ntlm_only: Vec<SpnPattern>,
+    #[command(flatten)]
+    policy: PolicyOptions,
     #[command(flatten)]
     trust: TrustOptions,
     #[command(flatten)]
@@ -159,18 +157,20 @@ fn main() -> ExitCode {
 
 fn configure(options: &Options) -> Result<Setup, Box<dyn Error>> {
     let credentials = Credentials::password(options.user.clone(), options.password.required()?);
-    let mut policy = DelegationPolicy::default();
-    for pattern in &options.allow_fresh {
-        policy = policy.allow_fresh(pattern.clone());
+    // Whoever runs this program means to use CredSSP; what the machine's settings say of it goes before.
+    let mut unconfigured = MachineSettings::default();
+    unconfigured.winrm.client = Some(true);
+    let policies = options.policy.read(unconfigured)?;
+    for remark in &policies.remarks {
+        eprintln!("winrm_client: {remark}");
     }
-    for pattern in &options.allow_fresh_ntlm_only {
-        policy = policy.allow_fresh_when_ntlm_only(pattern.clone());
-    }
+    let settings = policies.settings;
     let (kdc, initiator) = options.kdc.configure()?;
     let mut kerberos = Kerberos::default();
     kerberos.initiator = initiator;
     let kerberos = options.kdc.given().then_some(kerberos);
-    let mut config = ClientConfig::with_mechanisms(policy, options.protocol.mechanisms(kerberos)?);
+    let mut config =
+        ClientConfig::with_mechanisms(settings.delegation, options.protocol.mechanisms(kerberos)?);
     config.negotiation = options.protocol.negotiation();
     (config.own_version, config.min_version) = options
         .protocol
@@ -194,7 +194,8 @@ fn configure(options: &Options) -> Result<Setup, Box<dyn Error>> {
     };
     Ok(Setup {
         url: options.url.clone(),
-        connector: Connector::with_tls_versions(config, trust, versions)?.enable_credssp(),
+        connector: Connector::with_tls_versions(config, trust, versions)?
+            .with_switches(settings.winrm),
         credentials,
         kdc,
         https,

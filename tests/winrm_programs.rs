@@ -124,6 +124,15 @@ fn refusals_have_their_exit_status() {
         let line = client(&url(&server), PASSWORD, options, &["identify"]).line(2);
         assert_eq!(line["kind"], "DelegationDenied", "{options:?}");
     }
+    // The machine's settings may have it switched off.
+    let off = "Windows Registry Editor Version 5.00\r\n\r\n\
+               [HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\WSMAN\\Client]\r\n\
+               \"auth_credssp\"=dword:00000000\r\n";
+    let off = file("winrm-off.reg", off);
+    let options = [&WSMAN, &["--policy", off.to_str().unwrap()][..]].concat();
+    let line = client(&url(&server), PASSWORD, &options, &["identify"]).line(2);
+    assert_eq!(line["kind"], "WinRm");
+
     let line = client("http://127.0.0.1:1", PASSWORD, &WSMAN, &["identify"]).line(3);
     assert_eq!(line["kind"], "Io");
     for url in ["127.0.0.1:5985", "ftp://127.0.0.1", "https://127.0.0.1"] {
