@@ -14,7 +14,7 @@ use credssp::rdp::client::Selected;
 use credssp::stream::kdc::KdcClient;
 use credssp::tls::{Connector, TlsVersions};
 use credssp::{Credentials, Secret, ServicePrincipalName};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 
 use crate::certificate;
@@ -49,6 +49,14 @@ pub(crate) struct Patient {
     pub(crate) credentials: Option<Credentials>,
     pub(crate) password: Option<Secret<str>>,
     pub(crate) delegate: bool,
+}
+
+impl Patient {
+    /// Whether the certificates of a handshake prove the target.
+    pub(crate) fn certificate_verdict(&self, chain: &[CertificateDer<'_>]) -> CertificateVerdict {
+        let verdict = self.connector.certificate_verdict(chain, &self.target);
+        verdict.unwrap_or_else(|_| Err(CertificateProblem::nothing_trusted()))
+    }
 }
 
 /// The server as it was reached.
@@ -97,10 +105,7 @@ fn reach(patient: &Patient, report: &mut Report) -> io::Result<Option<Reached>> 
     let (stream, chain) = connection::tls(stream, patient);
     let (finding, stream) = tls(patient, stream);
     report.add(finding)?;
-    let verdict = patient
-        .connector
-        .certificate_verdict(&chain, &patient.target);
-    let verdict = verdict.unwrap_or_else(|_| Err(CertificateProblem::nothing_trusted()));
+    let verdict = patient.certificate_verdict(&chain);
     if !chain.is_empty() {
         report.add(certificate::judge(&chain, &verdict))?;
     }

@@ -163,7 +163,10 @@ fn log_on(
     if patient.rdp {
         early = connection::negotiate(&mut stream)?.protocol == Protocol::HybridEx;
     }
-    let mut stream = connection::tls(stream, patient).0?;
+    let (stream, chain) = connection::tls(stream, patient);
+    let mut stream = stream?;
+    // Who answers this time may be another than before, whose certificate proves nothing of this one.
+    let certificate = patient.certificate_verdict(&chain);
 
     let mut config =
         ClientConfig::with_mechanisms(patient.policy.clone(), patient.mechanisms.clone());
@@ -175,7 +178,7 @@ fn log_on(
     let key = server_public_key(end_entity(&stream).map_err(Trouble::from)?);
     let key = key.map_err(Trouble::from)?;
     let client = Client::new(config, patient.target.clone(), credentials.clone(), key)
-        .with_certificate(reached.certificate.clone());
+        .with_certificate(certificate);
     let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
     let mut handshake = client.start(&mut out)?;
     loop {

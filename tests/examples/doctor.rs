@@ -1,7 +1,7 @@
 //! The example program `doctor`, and what it finds at servers that are well and at others that are not.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
@@ -255,6 +255,58 @@ fn a_certificate_of_a_trusted_authority_counts_for_the_name_in_it() {
     found.says("certificate", "it does not prove the server");
     found.says("certificate", "names localhost");
     found.says("certificate", "connect by a name that it has");
+}
+
+/// Passes each connection on to the next of `servers`, and every further one to the last.
+fn in_turn(servers: [&Server; 3]) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let servers = servers.map(|server| server.address.clone());
+    thread::spawn(move || {
+        for server in servers {
+            let [client, server] = [
+                listener.accept().unwrap().0,
+                TcpStream::connect(server).unwrap(),
+            ];
+            for (mut from, mut to) in [
+                (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                (server, client),
+            ] {
+                thread::spawn(move || {
+                    let _ = io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+            }
+        }
+    });
+    address
+}
+
+/// Somebody who lets the examination through to the server, and takes the logon himself.
+#[test]
+fn a_certificate_counts_for_the_connection_that_shows_it_only() {
+    let (server, roots) = server_with("in-turn", |_| {});
+    let impostor = Server::start(&[]);
+    let options = [
+        "--spn",
+        "WSMAN/localhost",
+        "--allow-fresh",
+        "WSMAN/*",
+        "--trust-roots",
+        &roots,
+        "--user",
+        ACCOUNT,
+    ];
+    let found = diagnose(
+        &localhost(&in_turn([&server, &impostor, &impostor])),
+        &options,
+    );
+    assert_eq!(found.step("certificate")["verdict"], "ok");
+    assert_eq!(found.step("policy")["verdict"], "ok");
+    assert_eq!(found.line["exit_status"], 19, "{:#}", found.line);
+    assert_eq!(found.step("logon")["kind"], "DelegationDenied");
+    // Nor does it learn who wanted to log on.
+    impostor.failure("Closed", "negotiation", None);
 }
 
 #[test]
