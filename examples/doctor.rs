@@ -159,7 +159,7 @@ fn patient(options: &Options) -> Result<Patient, Box<dyn Error>> {
         kerberos.initiator = initiator;
         kerberos
     });
-    let (_, min_version) = options.protocol.versions(6, floor)?;
+    let (own_version, min_version) = options.protocol.versions(6, floor)?;
     let tls = options.protocol.tls_versions();
     let config = ClientConfig::new(settings.delegation.clone());
     let connector = Connector::with_trust(config, options.trust.read()?, tls)?;
@@ -174,6 +174,7 @@ fn patient(options: &Options) -> Result<Patient, Box<dyn Error>> {
         connector,
         policy: settings.delegation,
         policy_remarks: remarks,
+        own_version,
         min_version,
         mechanisms: options.protocol.mechanisms(kerberos.clone())?,
         negotiation: options.protocol.negotiation(),
@@ -190,9 +191,14 @@ fn host_and_port(server: &str, rdp: bool) -> Result<(&str, u16), String> {
     let split = server
         .rsplit_once(':')
         .filter(|(host, _)| !host.contains(':') || host.ends_with(']'))
-        .and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        .map(|(host, port)| (host, port.parse()));
     let (host, port) = match split {
-        Some(split) => split,
+        Some((host, Ok(port))) => (host, port),
+        Some((_, Err(_))) => {
+            return Err(format!(
+                "the port of {server} is no number up to 65535: give HOST:PORT, such as host.example.com:3389"
+            ));
+        }
         None if rdp => (server, 3389),
         None => {
             return Err(format!(

@@ -40,6 +40,7 @@ pub(crate) struct Patient {
     pub(crate) policy: DelegationPolicy,
     /// What its file sets without effect.
     pub(crate) policy_remarks: Vec<String>,
+    pub(crate) own_version: u32,
     pub(crate) min_version: u32,
     pub(crate) mechanisms: Vec<Arc<dyn MechanismProvider>>,
     pub(crate) negotiation: Negotiation,
@@ -350,10 +351,13 @@ fn credssp(
         true => Finding::new(
             Step::Version,
             Verdict::Failed,
-            format!(
-                "the server speaks CredSSP version {version}, below {floor}: whoever stands in between could have a client of \
-                 that version seal a key of his making (CVE-2018-0886)"
-            ),
+            match version < 5 {
+                true => format!(
+                    "the server speaks CredSSP version {version}, below {floor}: whoever stands in between could have a client \
+                     of that version seal a key of his making (CVE-2018-0886)"
+                ),
+                false => format!("the server speaks CredSSP version {version}, below {floor}"),
+            },
         )
         .remedy("update the server: Windows has had version 5 or 6 since May 2018")
         .remedy("until then, and only where nobody can stand in between, accept it by name: --min-version"),

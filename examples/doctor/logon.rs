@@ -35,6 +35,7 @@ pub(crate) fn greet(
         vec![std::sync::Arc::new(Ntlm::default())];
     let mut config =
         ClientConfig::with_mechanisms(DelegationPolicy::permit_everything(), mechanisms);
+    (config.own_version, config.min_version) = (patient.own_version, patient.min_version);
     config.negotiation = negotiation;
     let nobody = Credentials::password(AccountName::new("", "nobody"), "");
     let key = server_public_key(end_entity(&stream)?)?;
@@ -170,7 +171,7 @@ fn log_on(
 
     let mut config =
         ClientConfig::with_mechanisms(patient.policy.clone(), patient.mechanisms.clone());
-    config.min_version = patient.min_version;
+    (config.own_version, config.min_version) = (patient.own_version, patient.min_version);
     config.negotiation = match has(patient, Mechanism::Kerberos) {
         true => Negotiation::Spnego,
         false => reached.negotiation,

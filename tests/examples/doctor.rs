@@ -406,6 +406,22 @@ fn an_old_server_is_told_from_one_that_is_patched() {
 }
 
 #[test]
+fn the_version_that_the_doctor_claims_is_the_one_it_is_told_to() {
+    let server = Server::start(&[]);
+    let address = localhost(&server.address);
+    let old = ["--own-version", "4", "--min-version", "2"];
+    let found = diagnose(&address, &[&["--user", ACCOUNT][..], &old].concat());
+    assert_eq!(found.step("logon")["kind"], "Rejected", "{:#}", found.line);
+
+    let server = Server::start(&["--own-version", "5"]);
+    let found = diagnose(&localhost(&server.address), &["--min-version", "6"]);
+    assert_eq!(found.line["exit_status"], 16, "{:#}", found.line);
+    // That hole is in older ones only.
+    let version = found.step("version").to_string();
+    assert!(!version.contains("CVE"), "{version}");
+}
+
+#[test]
 fn freerdps_shadow_server_is_examined() {
     if !peer::available(Peer::Freerdp) {
         return;
@@ -546,6 +562,8 @@ fn the_command_line_tells_what_is_wrong_with_it() {
         (&["host"][..], "give HOST:PORT, or --rdp"),
         (&["host:1", "--user", "alice"], "there is no password"),
         (&["host:1", "--delegate"], "--user"),
+        (&["host:99999", "--rdp"], "no number up to 65535"),
+        (&["[::1]:", "--rdp"], "no number up to 65535"),
         (
             &["host:1", "--pin", "12"],
             "64 hexadecimal digits (SHA-256)",
