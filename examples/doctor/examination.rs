@@ -75,6 +75,10 @@ pub(crate) fn examine(patient: &Patient, report: &mut Report) -> io::Result<()> 
     let (finding, permitted) = policy(patient, reached.as_ref(), kerberos.known);
     report.add(finding)?;
     report.add(match reached {
+        Some(_) if kerberos.refused => skipped(
+            Step::Logon,
+            "the KDC has refused the password, and each further try helps to lock the account",
+        ),
         Some(reached) => logon::try_out(patient, &reached, permitted),
         None => skipped(Step::Logon, "the server was not reached"),
     })

@@ -8,15 +8,18 @@ use credssp::error::KdcError;
 use credssp::kdc::KdcTransport;
 use credssp::kerberos::asn1::PrincipalName;
 use credssp::kerberos::initiator::{ClientName, ClientSecret, TgsExchange, TgsRequest, TgsStep};
+use credssp::mechanism::Mechanism;
 use credssp::stream::kdc;
 
-use crate::examination::{Patient, skipped};
+use crate::examination::{Patient, has, skipped};
 use crate::report::{Finding, Step, Verdict};
 
 pub(crate) struct Kerberos {
     pub(crate) finding: Finding,
     /// Whether it can prove the server, if that was found out.
     pub(crate) known: Option<bool>,
+    /// Whether the KDC has refused the password.
+    pub(crate) refused: bool,
 }
 
 pub(crate) fn look_up(patient: &Patient) -> Kerberos {
@@ -34,6 +37,14 @@ pub(crate) fn look_up(patient: &Patient) -> Kerberos {
             finding: Finding::new(Step::Spn, Verdict::Note, says)
                 .remedy("connect by the host's name, or give it by --spn"),
             known: Some(false),
+            refused: false,
+        };
+    }
+    if patient.initiator.is_some() && !has(patient, Mechanism::Kerberos) {
+        return Kerberos {
+            finding: by_hand(skipped(Step::Spn, "--mechanism ntlm leaves Kerberos out")),
+            known: Some(false),
+            refused: false,
         };
     }
     let (Some(initiator), Some(credentials), Some(password)) =
@@ -43,6 +54,7 @@ pub(crate) fn look_up(patient: &Patient) -> Kerberos {
         return Kerberos {
             finding: by_hand(skipped(Step::Spn, why)),
             known: None,
+            refused: false,
         };
     };
     let realm = initiator.default_realm.as_deref().unwrap_or_default();
@@ -51,19 +63,18 @@ pub(crate) fn look_up(patient: &Patient) -> Kerberos {
     let environment = Environment::default();
     let secret = ClientSecret::Password(password.expose().into());
     let tgt = kdc::log_on(&*patient.kdc, client, secret, initiator, &environment);
+    // As the logon itself asks for it.
+    let host = target.host().trim_end_matches('.').to_lowercase();
     let result = tgt.and_then(|tgt| {
         let mut request = TgsRequest::new(PrincipalName::new(
             PrincipalName::SRV_INST,
-            &[target.class(), target.host()],
+            &[target.class(), &host],
         ));
         request
             .encryption_types
             .clone_from(&initiator.encryption_types);
         request.canonicalize = initiator.canonicalize;
-        request.realm = initiator
-            .domain_realms
-            .realm_of(target.host())
-            .map(Into::into);
+        request.realm = initiator.domain_realms.realm_of(&host).map(Into::into);
         let mut step = TgsExchange::start(Arc::new(tgt), request, &environment)?;
         loop {
             step = match step {
@@ -76,6 +87,9 @@ pub(crate) fn look_up(patient: &Patient) -> Kerberos {
         }
     });
     let account = credentials.account();
+    let wrong_password =
+        |error: &credssp::Error| matches!(error, credssp::Error::Kdc(KdcError::WrongPassword));
+    let refused = result.as_ref().is_err_and(wrong_password);
     let (finding, known) = match result {
         Ok(()) => {
             let says =
@@ -99,5 +113,9 @@ pub(crate) fn look_up(patient: &Patient) -> Kerberos {
             (Finding::new(Step::Spn, Verdict::Failed, says), None)
         }
     };
-    Kerberos { finding, known }
+    Kerberos {
+        finding,
+        known,
+        refused,
+    }
 }

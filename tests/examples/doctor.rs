@@ -478,6 +478,27 @@ fn the_kdc_is_asked_whether_it_knows_the_service() {
     let found = diagnose_with("wrong-canary", &server, &all(known));
     assert_eq!(found.line["exit_status"], 17, "{:#}", found.line);
     found.says("spn", "the password or key is wrong");
+    // One wrong password is enough.
+    found.says("logon", "each further try helps to lock the account");
+
+    // As the logon asks for it, whichever way it is written.
+    let found = diagnose_with(
+        MitKdc::PASSWORD,
+        &server,
+        &all("TERMSRV/Server.Test.Example."),
+    );
+    assert_eq!(found.line["exit_status"], 0, "{:#}", found.line);
+    assert_eq!(found.step("logon")["mechanism"], "kerberos");
+
+    // What is not to be used does not prove anything.
+    let ntlm = ["--mechanism", "ntlm", "--allow-fresh", "TERMSRV/*"];
+    let found = diagnose_with(
+        MitKdc::PASSWORD,
+        &server,
+        &[&all(known)[..], &ntlm].concat(),
+    );
+    found.says("spn", "--mechanism ntlm leaves Kerberos out");
+    found.says("policy", "since nothing but NTLM can prove the server");
 }
 
 const REG: &str = r#"Windows Registry Editor Version 5.00
