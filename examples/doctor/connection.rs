@@ -35,6 +35,11 @@ impl Limited {
         Ok(Self { tcp, end })
     }
 
+    /// Waits no longer than that from now on.
+    pub(crate) fn limit(&mut self, timeout: Duration) {
+        self.end = self.end.min(Instant::now() + timeout);
+    }
+
     fn rest(&self) -> io::Result<Option<Duration>> {
         let rest = self.end.saturating_duration_since(Instant::now());
         if rest.is_zero() {
@@ -184,6 +189,14 @@ pub(crate) fn ask<T>(
 ) -> Result<T, Trouble> {
     stream.write_all(message)?;
     stream.flush()?;
+    hear(stream, look)
+}
+
+/// Reads one message, which is handed to `look` whole.
+pub(crate) fn hear<T>(
+    stream: &mut TlsStream,
+    look: impl FnOnce(TsRequest<'_>) -> T,
+) -> Result<T, Trouble> {
     let mut answer = Vec::new();
     loop {
         let length = frame_length(&answer, MAX_MESSAGE_LEN)?;

@@ -1,6 +1,7 @@
 //! The greeting that every server answers, and a whole logon, which stops before anything is delegated.
 
 use std::io::{Read, Write};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use credssp::client::{Client, ClientConfig, Complete, Handshake};
@@ -17,6 +18,9 @@ use rustls::Error as TlsError;
 use crate::connection::{self, Limited, TlsStream, Trouble};
 use crate::examination::{Patient, Reached, has, skipped};
 use crate::report::{Finding, Step, Verdict};
+
+/// How long a server may take to refuse what was delegated; there is no message by which it would accept that.
+const SECOND_THOUGHT: Duration = Duration::from_secs(2);
 
 /// What a server says to the first message, in which there is nothing about any account.
 pub(crate) struct Greeting {
@@ -82,22 +86,38 @@ pub(crate) fn try_out(patient: &Patient, reached: &Reached, permitted: bool) -> 
                 "{account} is logged on by {mechanism}, CredSSP version {}; the server is proved by {}",
                 complete.version, complete.proof
             );
-            let finding = Finding::new(Step::Logon, Verdict::Ok, says);
-            let finding = match (&complete.fallback, delegated) {
-                (Some(reason), _) => {
+            let verdict = match delegated {
+                Delegated::HungUp => Verdict::Note,
+                _ => Verdict::Ok,
+            };
+            let finding = Finding::new(Step::Logon, verdict, says);
+            let finding = match &complete.fallback {
+                Some(reason) => {
                     finding.also(format!("{mechanism} took the place of Kerberos: {reason}"))
                 }
-                (None, _) => finding,
+                None => finding,
             };
             let finding = match delegated {
-                false => finding.also("nothing was delegated: the connection ended before that"),
-                true => finding.also("the password was delegated, and not refused"),
+                Delegated::Nothing => {
+                    finding.also("nothing was delegated: the connection ended before that")
+                }
+                Delegated::Authorized => finding
+                    .also("the password was delegated, and the server says that the user may log on"),
+                Delegated::Silence => finding.also(format!(
+                    "the password was delegated, and not refused within {} s",
+                    SECOND_THOUGHT.as_secs()
+                )),
+                Delegated::HungUp => finding
+                    .also("the password was delegated, and then the server closed the connection")
+                    .remedy(
+                        "this is how many servers refuse a logon: may the account log on there? Others are just done",
+                    ),
             };
             finding
                 .fact("account", account.to_string())
                 .fact("mechanism", mechanism.to_string().to_lowercase())
                 .fact("proof", complete.proof.to_string())
-                .fact("delegated", delegated)
+                .fact("delegated", delegated != Delegated::Nothing)
         }
         Err(failed) => {
             let finding = Finding::new(Step::Logon, Verdict::Failed, failed.text)
@@ -109,6 +129,16 @@ pub(crate) fn try_out(patient: &Patient, reached: &Reached, permitted: bool) -> 
             }
         }
     }
+}
+
+/// What was delegated, and what the server made of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Delegated {
+    Nothing,
+    /// It says so, as PROTOCOL_HYBRID_EX has it.
+    Authorized,
+    Silence,
+    HungUp,
 }
 
 struct Failed {
@@ -158,7 +188,7 @@ fn log_on(
     patient: &Patient,
     reached: &Reached,
     credentials: &Credentials,
-) -> Result<(Complete, bool), Failed> {
+) -> Result<(Complete, Delegated), Failed> {
     let mut stream = Limited::connect(reached.address, patient.timeout)?;
     let mut early = false;
     if patient.rdp {
@@ -202,7 +232,7 @@ fn log_on(
             Handshake::Complete(complete) => {
                 // The server has proved that the logon works. What `out` holds now are the sealed credentials.
                 if !patient.delegate {
-                    return Ok((complete, false));
+                    return Ok((complete, Delegated::Nothing));
                 }
                 send(&mut stream, &mut out)?;
                 if early {
@@ -210,11 +240,26 @@ fn log_on(
                     stream.read_exact(&mut result)?;
                     let result = EarlyUserAuthorization::decode(result).map_err(Trouble::from)?;
                     result.into_result().map_err(Trouble::from)?;
+                    return Ok((complete, Delegated::Authorized));
                 }
-                return Ok((complete, true));
+                return Ok((complete, second_thought(&mut stream)?));
             }
             _ => return Err(Trouble::Closed.into()),
         };
+    }
+}
+
+/// What a server says that may refuse what was delegated, and need not say anything.
+fn second_thought(stream: &mut TlsStream) -> Result<Delegated, Failed> {
+    stream.sock.limit(SECOND_THOUGHT);
+    match connection::hear(stream, |answer| answer.error_code) {
+        Ok(Some(code)) => Err(Trouble::Protocol(credssp::Error::Rejected(code)).into()),
+        Err(Trouble::Closed) => Ok(Delegated::HungUp),
+        Err(Trouble::Protocol(error @ credssp::Error::Tls(_))) => {
+            Err(Trouble::Protocol(error).into())
+        }
+        // Else it is the application that speaks.
+        _ => Ok(Delegated::Silence),
     }
 }
 

@@ -131,8 +131,17 @@ fn a_logon_is_tried_with_nothing_delegated_unless_that_is_wanted() {
     let found = diagnose(&address, &[&user[..], &["--delegate"]].concat());
     found.assert(0, &[&verdicts[..], &rest].concat());
     assert_eq!(found.step("logon")["delegated"], true);
+    found.says("logon", "the server says that the user may log on");
     server.failure("Closed", "negotiation", None);
     assert_eq!(server.line()["ok"], true);
+
+    // Here it does not say so, and hangs up.
+    let server = Server::start(&["--rdp"]);
+    let address = localhost(&server.address);
+    let found = diagnose(&address, &[&user[..], &["--delegate"]].concat());
+    assert_eq!(found.step("logon")["verdict"], "note", "{:#}", found.line);
+    assert_eq!(found.step("logon")["delegated"], true);
+    found.says("logon", "then the server closed the connection");
 }
 
 #[test]
@@ -436,6 +445,12 @@ fn freerdps_shadow_server_is_examined() {
     // It knows no SPNEGO.
     assert_eq!(found.step("credssp")["negotiation"], "bare");
     found.says("logon", "is logged on by NTLM");
+
+    // It waits for what a Remote Desktop client says next.
+    let delegate = [&options[..], &["--delegate"]].concat();
+    let found = diagnose_with(FreerdpShadow::PASSWORD, &address, &delegate);
+    assert_eq!(found.line["exit_status"], 0, "{:#}", found.line);
+    found.says("logon", "not refused within 2 s");
 
     let found = diagnose_with("wrong-canary", &address, &options);
     assert_eq!(found.line["exit_status"], 19, "{:#}", found.line);
