@@ -8,12 +8,16 @@ use crate::secret::Secret;
 
 mod password;
 mod remote_guard;
+#[cfg(feature = "pkinit")]
+mod signer;
 mod smart_card;
 mod text;
 mod ts_credentials;
 
 pub use password::TsPasswordCreds;
 pub use remote_guard::{TsRemoteGuardCreds, TsRemoteGuardPackageCred};
+#[cfg(feature = "pkinit")]
+pub use signer::{CertificateSigner, InvalidKey, SignatureScheme, SoftwareSigner, ToSign};
 pub use smart_card::{TsCspDataDetail, TsSmartCardCreds};
 pub use ts_credentials::TsCredentials;
 
@@ -47,6 +51,21 @@ impl Credentials {
         Self {
             account,
             logon: Arc::new(LogonSecret::NtHash(hash)),
+            delegated: Arc::new(delegated),
+            class: CredentialClass::Fresh,
+        }
+    }
+
+    /// Logs on with a certificate (PKINIT), and delegates what the caller says.
+    #[cfg(feature = "pkinit")]
+    pub fn certificate(
+        account: AccountName,
+        signer: Arc<dyn CertificateSigner>,
+        delegated: TsCredentials,
+    ) -> Self {
+        Self {
+            account,
+            logon: Arc::new(LogonSecret::Certificate(signer)),
             delegated: Arc::new(delegated),
             class: CredentialClass::Fresh,
         }
@@ -95,4 +114,7 @@ pub enum LogonSecret {
     Password(Secret<str>),
     /// An NT hash.
     NtHash(Secret<[u8; 16]>),
+    /// A certificate and its key: for Kerberos only.
+    #[cfg(feature = "pkinit")]
+    Certificate(Arc<dyn CertificateSigner>),
 }

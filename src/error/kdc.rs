@@ -1,4 +1,4 @@
-use super::KrbErrorCode;
+use super::{KrbErrorCode, PkinitError};
 use crate::kdc::KdcUnreachable;
 
 /// What a KDC refused, or what is wrong with its answer.
@@ -73,6 +73,9 @@ pub enum KdcError {
     /// KRB_ERR_RESPONSE_TOO_BIG, over a transport that should not know it.
     #[error("{}", KrbErrorCode::RESPONSE_TOO_BIG)]
     ResponseTooBig,
+    /// A logon by certificate failed.
+    #[error(transparent)]
+    Pkinit(#[from] PkinitError),
     /// No KDC answered.
     #[error(transparent)]
     Unreachable(#[from] KdcUnreachable),

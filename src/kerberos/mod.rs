@@ -19,6 +19,8 @@ pub mod keytab;
 pub mod krb5_conf;
 pub mod pac;
 mod per_message;
+#[cfg(feature = "pkinit")]
+pub mod pkinit;
 mod provider;
 
 #[cfg(test)]

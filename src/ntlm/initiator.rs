@@ -14,17 +14,24 @@ use super::{AV_FLAG_MIC, Options, time};
 use crate::codec::utf16;
 use crate::credentials::{Credentials, LogonSecret};
 use crate::environment::Environment;
-use crate::error::{Error, InvalidMessage, InvalidMessageKind, PeerIncompatible, PeerMisbehaved};
+use crate::error::{
+    ApiMisuse, Error, InvalidMessage, InvalidMessageKind, PeerIncompatible, PeerMisbehaved,
+};
 use crate::gss::{ChannelBindings, Initiator, InitiatorRequest, InitiatorStep};
 use crate::mechanism::Mechanism;
 use crate::name::ServicePrincipalName;
 
-/// Starts as the client; without a user name the logon would be an anonymous one, which is not done.
+/// Starts as the client; without a user name the logon would be an anonymous one, which is not done, and NTLM knows nothing
+/// of certificates.
 pub(super) fn start(
     options: &Arc<Options>,
     request: &InitiatorRequest<'_>,
 ) -> Option<Box<dyn Initiator>> {
     if request.credentials.account().user().is_empty() {
+        return None;
+    }
+    #[cfg(feature = "pkinit")]
+    if let LogonSecret::Certificate(_) = request.credentials.logon() {
         return None;
     }
     Some(Box::new(SendsNegotiate(Client {
@@ -108,7 +115,7 @@ impl Initiator for ExpectsChallenge {
             .fill(exported_session_key.as_mut())?;
 
         let temp = client.temp(target_info, &client_challenge)?;
-        let response_key = client.response_key();
+        let response_key = client.response_key()?;
         let nt_proof_str = response_key.nt_proof_str(&challenge.server_challenge, &temp);
         let key_exchange_key = response_key.session_base_key(&nt_proof_str);
         let encrypted_random_session_key = key::rc4_key(&key_exchange_key, &exported_session_key);
@@ -150,15 +157,18 @@ impl Initiator for ExpectsChallenge {
 
 impl Client {
     /// `NTOWFv2` of the account.
-    fn response_key(&self) -> ResponseKey {
+    fn response_key(&self) -> Result<ResponseKey, ApiMisuse> {
         let account = self.credentials.account();
         let mut domain = Vec::with_capacity(utf16::encoded_len(account.domain()));
         utf16::put(&mut domain, account.domain());
         let nt_hash: Key = match self.credentials.logon() {
             LogonSecret::Password(password) => key::nt_hash(password.expose()),
             LogonSecret::NtHash(hash) => Zeroizing::new(*hash.expose()),
+            #[cfg(feature = "pkinit")]
+            LogonSecret::Certificate(_) => return Err(ApiMisuse::CredentialsFitNoMechanism),
         };
-        ResponseKey::new(&nt_hash, &key::upper_case_utf16(account.user()), &domain)
+        let user = key::upper_case_utf16(account.user());
+        Ok(ResponseKey::new(&nt_hash, &user, &domain))
     }
 
     /// `temp`, the NTLMv2_CLIENT_CHALLENGE with four octets of zeros (MS-NLMP, section 3.3.2).

@@ -126,7 +126,7 @@ impl Peer {
         match self {
             Self::Pyspnego => "pyspnego",
             Self::Gss => "python3-gssapi with gss-ntlmssp",
-            Self::MitKdc => "krb5-kdc with krb5-user and faketime",
+            Self::MitKdc => "krb5-kdc with krb5-pkinit, krb5-user and faketime",
             Self::KdcProxy => "kdcproxy",
             Self::SambaAd => "samba-ad-dc, which runs as root only,",
             Self::SambaRegistry => "samba-common-bin",
@@ -143,11 +143,12 @@ impl Peer {
         static GSS: OnceLock<bool> = OnceLock::new();
         static WINRM: OnceLock<bool> = OnceLock::new();
         static SAMBA: OnceLock<bool> = OnceLock::new();
-        const MIT: [&str; 4] = [
+        const MIT: [&str; 5] = [
             "/usr/sbin/krb5kdc",
             "/usr/sbin/kadmin.local",
             "/usr/bin/kinit",
             "/usr/bin/faketime",
+            "/usr/bin/openssl",
         ];
         const FREERDP: [&str; 5] = [
             "/usr/bin/freerdp-shadow-cli",
@@ -162,7 +163,7 @@ impl Peer {
             Self::Gss => *GSS.get_or_init(|| {
                 self.imports("import gssapi; assert '1.3.6.1.4.1.311.2.2.10' in [m.dotted_form for m in gssapi.raw.indicate_mechs()]")
             }),
-            Self::MitKdc => MIT.iter().all(|tool| Path::new(tool).exists()),
+            Self::MitKdc => MIT.iter().all(|tool| Path::new(tool).exists()) && pkinit_plugin(),
             Self::Freerdp => FREERDP.iter().all(|tool| Path::new(tool).exists()),
             Self::KdcProxy => Self::Pyspnego.installed(),
             Self::Tshark => Path::new("/usr/bin/tshark").exists(),
@@ -188,6 +189,17 @@ impl Peer {
     fn imports(self, probe: &str) -> bool {
         succeeds(Command::new(self.python()).args(["-c", probe]))
     }
+}
+
+/// Whether MIT's Kerberos has its plug-in for logons by certificate, wherever this architecture has it.
+fn pkinit_plugin() -> bool {
+    let libraries = std::fs::read_dir("/usr/lib")
+        .into_iter()
+        .flatten()
+        .flatten();
+    libraries
+        .map(|folder| folder.path().join("krb5/plugins/preauth/pkinit.so"))
+        .any(|plugin| plugin.exists())
 }
 
 fn succeeds(command: &mut Command) -> bool {

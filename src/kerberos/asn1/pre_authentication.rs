@@ -23,12 +23,18 @@ impl PaData {
     pub const ENC_TIMESTAMP: i32 = 2;
     /// PA-PW-SALT: the salt alone.
     pub const PW_SALT: i32 = 3;
+    /// PA-PK-AS-REQ: a logon by certificate (RFC 4556, section 3.2.1).
+    pub const PK_AS_REQ: i32 = 16;
+    /// PA-PK-AS-REP: the answer to it (RFC 4556, section 3.2.3).
+    pub const PK_AS_REP: i32 = 17;
     /// PA-ETYPE-INFO2: a list of [`EtypeInfo2Entry`].
     pub const ETYPE_INFO2: i32 = 19;
     /// KERB-PA-PAC-REQUEST (MS-KILE, section 2.2.3).
     pub const PAC_REQUEST: i32 = 128;
     /// PA-FX-COOKIE, which goes back as it came (RFC 6113, section 5.2).
     pub const FX_COOKIE: i32 = 133;
+    /// PA-AS-FRESHNESS: a token that proves that a signature is new (RFC 8070, section 4).
+    pub const AS_FRESHNESS: i32 = 150;
     /// PA-PAC-OPTIONS (MS-KILE, section 2.2.10).
     pub const PAC_OPTIONS: i32 = 167;
     /// PA-REQ-ENC-PA-REP (RFC 6806, section 11).

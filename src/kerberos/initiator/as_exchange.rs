@@ -1,5 +1,7 @@
 //! The AS exchange (RFC 4120, section 3.1): a ticket-granting ticket for a password or a key.
 
+#[cfg(feature = "pkinit")]
+use super::certificate::CertificateLogon;
 use super::{ClientName, ClientSecret, IssuedTicket, clock, refusal, reply};
 use crate::environment::{Environment, GetRandomFailed};
 use crate::error::{Error, KdcError, OtherError};
@@ -41,7 +43,7 @@ pub enum AsStep {
 pub struct AsExchange {
     pub(super) environment: Environment,
     pub(super) client: ClientName,
-    secret: ClientSecret,
+    pub(super) secret: ClientSecret,
     pub(super) encryption_types: Vec<EncryptionType>,
     canonicalize: bool,
     pub(super) body: Encoded<KdcReqBody>,
@@ -51,12 +53,24 @@ pub struct AsExchange {
     cookie: Option<PaData>,
     /// What to add to our clock to have what the KDC says is its own, in seconds: for the timestamp alone, since nobody
     /// vouches for it.
-    offset: i64,
-    /// The encryption type of the timestamp that was sent, where one was.
-    sent_timestamp: Option<EncryptionType>,
+    pub(super) offset: i64,
+    /// What the client has proved itself by, where it has.
+    pub(super) proved: Option<Proof>,
     retried_skew: bool,
     restarted: bool,
     referrals: u8,
+    #[cfg(feature = "pkinit")]
+    pub(super) pkinit: CertificateLogon,
+}
+
+/// What a request proves the client by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// A timestamp under the key of this encryption type.
+    Timestamp(EncryptionType),
+    /// A signature.
+    #[cfg(feature = "pkinit")]
+    Certificate,
 }
 
 /// A key from a password, and what else it comes from.
@@ -93,6 +107,8 @@ impl AsExchange {
         }
         let canonicalizes = canonicalize || client.is_enterprise();
         let body = Self::body(&client, &encryption_types, canonicalizes, environment)?;
+        #[cfg(feature = "pkinit")]
+        let pkinit = CertificateLogon::new(&secret)?;
         let exchange = Self {
             environment: environment.clone(),
             client,
@@ -104,10 +120,12 @@ impl AsExchange {
             derived: None,
             cookie: None,
             offset: 0,
-            sent_timestamp: None,
+            proved: None,
             retried_skew: false,
             restarted: false,
             referrals: 0,
+            #[cfg(feature = "pkinit")]
+            pkinit,
         };
         exchange.ask(None)
     }
@@ -129,6 +147,10 @@ impl AsExchange {
             .ok_or(KdcError::NoCommonEncryptionType)?;
         // RFC 4120, section 5.2.7.5: ETYPE-INFO2 in an AS-REP says how its key is derived.
         let padata = reply.padata.as_deref().unwrap_or_default();
+        #[cfg(feature = "pkinit")]
+        if self.secret.is_certificate() {
+            return self.step_certificate(reply, encryption_type);
+        }
         self.derive(padata, Some(encryption_type))?;
         let key = self.key(encryption_type)?;
         let part = reply
@@ -142,29 +164,26 @@ impl AsExchange {
     /// Takes a KRB-ERROR. Nobody vouches for it: only the KDC's time, the methods, the salt and the realm are taken from it.
     fn step_error(mut self: Box<Self>, error: &KrbError) -> Result<AsStep, Error> {
         match error.code() {
-            ErrorCode::PREAUTH_REQUIRED if self.sent_timestamp.is_none() => {
+            ErrorCode::PREAUTH_REQUIRED if self.proved.is_none() => {
                 let methods = error
                     .e_data
                     .as_ref()
                     .ok_or(KdcError::NoCommonPreAuthentication)?;
                 let MethodData(methods) = MethodData::decode(methods.as_bytes())?;
-                if find(&methods, PaData::ENC_TIMESTAMP).is_none() {
-                    return Err(KdcError::NoCommonPreAuthentication.into());
-                }
-                let encryption_type = self.derive(&methods, None)?;
+                let proof = self.choose(&methods)?;
                 // RFC 6113, section 5.2: the cookie goes back unchanged.
                 self.cookie = find(&methods, PaData::FX_COOKIE).cloned();
                 self.offset = clock::offset_to(&self.environment, error.stime);
-                self.ask(Some(encryption_type))
+                self.ask(Some(proof))
             }
-            ErrorCode::SKEW if self.sent_timestamp.is_some() && !self.retried_skew => {
+            ErrorCode::SKEW if self.proved.is_some() && !self.retried_skew => {
                 self.retried_skew = true;
                 self.offset = clock::offset_to(&self.environment, error.stime);
-                let same = self.sent_timestamp;
+                let same = self.proved;
                 self.ask(same)
             }
             // RFC 6113, section 5.2: the state behind the cookie has gone; a new exchange gets another.
-            ErrorCode::PREAUTH_EXPIRED if self.sent_timestamp.is_some() && !self.restarted => {
+            ErrorCode::PREAUTH_EXPIRED if self.proved.is_some() && !self.restarted => {
                 self.restarted = true;
                 self.restart()
             }
@@ -186,6 +205,11 @@ impl AsExchange {
                 }
                 _ => Err(KdcError::ClientUnknown.into()),
             },
+            #[cfg(feature = "pkinit")]
+            code if self.secret.is_certificate() => {
+                self.pkinit.refused(&self.secret, code, error)?;
+                self.ask(Some(Proof::Certificate))
+            }
             code => Err(refusal::of_kdc(code).into()),
         }
     }
@@ -199,17 +223,42 @@ impl AsExchange {
             &self.environment,
         )?;
         (self.derived, self.cookie, self.offset) = (None, None, 0);
-        (self.sent_timestamp, self.retried_skew) = (None, false);
+        (self.proved, self.retried_skew) = (None, false);
         self.ask(None)
     }
 
-    /// The next request, with a timestamp under the key of an encryption type.
-    fn ask(mut self, timestamp: Option<EncryptionType>) -> Result<AsStep, Error> {
+    /// What to prove the client by, of the methods that the KDC takes.
+    fn choose(&mut self, methods: &[PaData]) -> Result<Proof, Error> {
+        #[cfg(feature = "pkinit")]
+        if self.secret.is_certificate() {
+            self.pkinit.choose(methods)?;
+            return Ok(Proof::Certificate);
+        }
+        if find(methods, PaData::ENC_TIMESTAMP).is_none() {
+            return Err(KdcError::NoCommonPreAuthentication.into());
+        }
+        self.derive(methods, None).map(Proof::Timestamp)
+    }
+
+    /// The next request, which may prove the client.
+    pub(super) fn ask(mut self, proof: Option<Proof>) -> Result<AsStep, Error> {
         let mut padata = Vec::new();
-        if let Some(encryption_type) = timestamp {
-            padata.push(self.timestamp(encryption_type)?);
+        match proof {
+            Some(Proof::Timestamp(encryption_type)) => {
+                padata.push(self.timestamp(encryption_type)?)
+            }
+            #[cfg(feature = "pkinit")]
+            Some(Proof::Certificate) => padata.push(self.signature()?),
+            None => {}
+        }
+        if proof.is_some() {
             padata.extend(self.cookie.clone());
-            self.sent_timestamp = timestamp;
+            self.proved = proof;
+        }
+        #[cfg(feature = "pkinit")]
+        if proof.is_none() && self.secret.is_certificate() {
+            // RFC 8070, section 2.1: asks for a token that proves a signature new.
+            padata.push(PaData::new(PaData::AS_FRESHNESS, Vec::new()));
         }
         padata.push(PaData::new(PaData::REQ_ENC_PA_REP, Vec::new()));
         padata.push(PaData::new(PaData::PAC_REQUEST, INCLUDE_PAC));
@@ -335,6 +384,8 @@ impl AsExchange {
         match &self.secret {
             ClientSecret::Password(_) => self.derived.as_ref().map(|used| &used.key).filter(fits),
             ClientSecret::Keys(keys) => keys.iter().find(fits),
+            #[cfg(feature = "pkinit")]
+            ClientSecret::Certificate { .. } => None,
         }
         .ok_or(KdcError::NoCommonEncryptionType)
     }

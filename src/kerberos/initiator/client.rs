@@ -1,8 +1,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "pkinit")]
+use crate::credentials::CertificateSigner;
 use crate::kerberos::asn1::{KerberosString, PrincipalName};
 use crate::kerberos::crypto::{EncryptionKey, EncryptionType};
+#[cfg(feature = "pkinit")]
+use crate::kerberos::pkinit::PkinitOptions;
 use crate::name::AccountName;
 use crate::secret::Secret;
 
@@ -96,6 +100,14 @@ pub enum ClientSecret {
     Password(Secret<str>),
     /// By keys, of which the KDC takes one by its encryption type: those of a keytab.
     Keys(Arc<[EncryptionKey]>),
+    /// By a certificate.
+    #[cfg(feature = "pkinit")]
+    Certificate {
+        /// The key that signs.
+        signer: Arc<dyn CertificateSigner>,
+        /// How, and whom the client takes for a KDC.
+        options: Arc<PkinitOptions>,
+    },
 }
 
 impl ClientSecret {
@@ -110,6 +122,8 @@ impl ClientSecret {
     pub(super) fn serves(&self, encryption_type: EncryptionType) -> bool {
         match self {
             Self::Password(_) => true,
+            #[cfg(feature = "pkinit")]
+            Self::Certificate { .. } => true,
             Self::Keys(keys) => keys
                 .iter()
                 .any(|key| key.encryption_type() == encryption_type),
@@ -122,6 +136,8 @@ impl fmt::Debug for ClientSecret {
         f.write_str(match self {
             Self::Password(_) => "Password(..)",
             Self::Keys(_) => "Keys(..)",
+            #[cfg(feature = "pkinit")]
+            Self::Certificate { .. } => "Certificate(..)",
         })
     }
 }

@@ -94,6 +94,11 @@ impl Logon {
             (None, LogonSecret::NtHash(hash)) => ClientSecret::nt_hash(hash)?,
             #[cfg(not(feature = "rc4-hmac"))]
             (None, LogonSecret::NtHash(_)) => return None,
+            #[cfg(feature = "pkinit")]
+            (None, LogonSecret::Certificate(signer)) => ClientSecret::Certificate {
+                signer: Arc::clone(signer),
+                options: Arc::clone(&options.pkinit),
+            },
         };
         let mut offered = options.encryption_types.iter();
         let fits = !account.user().is_empty() && offered.any(|kind| secret.serves(*kind));

@@ -6,6 +6,8 @@
 mod ap_exchange;
 mod as_exchange;
 mod as_reply;
+#[cfg(feature = "pkinit")]
+mod certificate;
 mod client;
 mod clock;
 mod mechanism;

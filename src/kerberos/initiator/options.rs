@@ -5,6 +5,8 @@ use crate::kerberos::asn1::PrincipalName;
 use crate::kerberos::ccache::CredentialCache;
 use crate::kerberos::crypto::{EncryptionKey, EncryptionType};
 use crate::kerberos::krb5_conf::Krb5Conf;
+#[cfg(feature = "pkinit")]
+use crate::kerberos::pkinit::PkinitOptions;
 
 /// How a client goes about Kerberos.
 #[derive(Clone, Debug)]
@@ -26,6 +28,9 @@ pub struct InitiatorOptions {
     pub user_to_user_owner: Option<PrincipalName>,
     /// The account's keys, in place of its password: those of a keytab.
     pub keys: Option<Arc<[EncryptionKey]>>,
+    /// How to log on by certificate, where the credentials have one.
+    #[cfg(feature = "pkinit")]
+    pub pkinit: Arc<PkinitOptions>,
     /// Tickets that are there already, in place of a logon while they last. Whose they are is the caller's to know: the
     /// account that is delegated is not held against them.
     pub tickets: Option<Arc<CredentialCache>>,
@@ -57,6 +62,8 @@ impl Default for InitiatorOptions {
             user_to_user: false,
             user_to_user_owner: None,
             keys: None,
+            #[cfg(feature = "pkinit")]
+            pkinit: Arc::default(),
             tickets: None,
         }
     }

@@ -1,3 +1,5 @@
+#[cfg(feature = "pkinit")]
+use crate::error::PkinitError;
 use crate::error::{KdcError, TicketRefusal};
 use crate::kerberos::asn1::ErrorCode;
 
@@ -17,6 +19,17 @@ pub(super) fn of_kdc(code: ErrorCode) -> KdcError {
         ErrorCode::MUST_USE_USER2USER => KdcError::UserToUserRequired,
         ErrorCode::RESPONSE_TOO_BIG => KdcError::ResponseTooBig,
         code => KdcError::Other(code.number()),
+    }
+}
+
+/// What a KDC's error says to a certificate.
+#[cfg(feature = "pkinit")]
+pub(super) fn of_certificate(code: ErrorCode) -> KdcError {
+    match code {
+        ErrorCode::PREAUTH_FAILED => PkinitError::PreAuthenticationFailed.into(),
+        ErrorCode::DH_KEY_PARAMETERS_NOT_ACCEPTED => PkinitError::NoCommonGroup.into(),
+        code if (62..=81).contains(&code.number()) => PkinitError::CertificateRefused(code).into(),
+        code => of_kdc(code),
     }
 }
 

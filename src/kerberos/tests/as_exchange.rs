@@ -21,7 +21,7 @@ impl crate::environment::TimeProvider for Clock {
     }
 }
 
-pub(super) fn environment() -> Environment {
+pub(in crate::kerberos) fn environment() -> Environment {
     Environment::new(Arc::new(Clock), Arc::new(SystemRandom::default()))
 }
 
@@ -68,7 +68,7 @@ fn refused(step: Result<AsStep, Error>) -> KdcError {
 }
 
 /// What an honest KDC says, for `change` to spoil.
-pub(super) struct Reply {
+pub(in crate::kerberos) struct Reply {
     part: EncKdcRepPart,
     cname: PrincipalName,
     crealm: KerberosString,
@@ -78,7 +78,7 @@ pub(super) struct Reply {
 
 type Change = fn(&mut Reply);
 
-pub(super) fn answer(
+pub(in crate::kerberos) fn answer(
     request: &[u8],
     key: &EncryptionKey,
     change: impl FnOnce(&mut Reply),

@@ -1,6 +1,6 @@
 mod acceptor;
 mod ap_exchange;
-mod as_exchange;
+pub(super) mod as_exchange;
 mod crypto;
 mod exchange;
 mod forge;

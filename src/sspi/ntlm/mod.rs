@@ -56,6 +56,8 @@ impl MechanismProvider for Ntlm {
         let identity = match request.credentials.logon() {
             LogonSecret::Password(password) => with_password(account, password)?,
             LogonSecret::NtHash(hash) => with_nt_hash(account, hash),
+            #[cfg(feature = "pkinit")]
+            LogonSecret::Certificate(_) => return None,
         };
         if account.user().is_empty() {
             return None;
