@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use credssp::client::Complete;
-use credssp::error::{HandshakeError, KdcError, Progress, Step, TlsError};
+use credssp::error::{HandshakeError, KdcError, PkinitError, Progress, Step, TlsError};
 use credssp::kerberos::Kerberos;
 use credssp::kerberos::initiator::ClientName;
 use credssp::policy::MachineSettings;
@@ -406,6 +406,12 @@ impl Failure {
                     | KdcError::UnfitReply(_)
                     | KdcError::UnfitStringToKey,
                 ) => REFUSED_BY_US,
+                credssp::Error::Kdc(KdcError::Pkinit(
+                    PkinitError::CertificateRefused(_)
+                    | PkinitError::NotOffered
+                    | PkinitError::PreAuthenticationFailed,
+                )) => REFUSED_BY_PEER,
+                credssp::Error::Kdc(KdcError::Pkinit(_)) => REFUSED_BY_US,
                 credssp::Error::Kdc(_) => REFUSED_BY_PEER,
                 credssp::Error::Tls(tls)
                     if matches!(tls.error, rustls::Error::AlertReceived(_)) =>

@@ -62,8 +62,8 @@ impl DhGroup {
     /// p, in as many octets as it has.
     fn prime(self) -> Vec<u8> {
         match self {
-            Self::Group14 => GROUP_14.get().to_be_bytes().as_ref().into(),
-            Self::Group16 => GROUP_16.get().to_be_bytes().as_ref().into(),
+            Self::Group14 => AsRef::<[u8]>::as_ref(&GROUP_14.get().to_be_bytes()).into(),
+            Self::Group16 => AsRef::<[u8]>::as_ref(&GROUP_16.get().to_be_bytes()).into(),
         }
     }
 
@@ -132,7 +132,7 @@ fn power<const LIMBS: usize>(
     let power = Zeroizing::new(FixedMontyForm::new(base, &parameters).pow(exponent));
     let power = Zeroizing::new(power.retrieve());
     let octets = Zeroizing::new(power.to_be_bytes());
-    octets.as_ref().as_ref().into()
+    AsRef::<[u8]>::as_ref(&*octets).into()
 }
 
 /// A private exponent, and its public value.
