@@ -46,6 +46,8 @@ mod spn;
 mod trust;
 #[path = "shared/usage.rs"]
 mod usage;
+#[path = "doctor/winrm.rs"]
+mod winrm;
 
 use command_line::{Protocol, TRANSPORT};
 use examination::Patient;
@@ -55,6 +57,7 @@ use policy::{Policies, PolicyOptions};
 use report::Report;
 use trust::TrustOptions;
 use usage::USAGE;
+use winrm::Service;
 
 /// Examines a server, and the way to it, and says step by step what is well and what to do about the rest.
 #[derive(Parser)]
@@ -65,6 +68,8 @@ use usage::USAGE;
     doctor host.example.com --rdp --policy policy.reg --user 'CORP\alice' --password-file pw.txt
   Does the KDC know the service, and does Kerberos do?
     doctor host.example.com:5000 --spn TERMSRV/host.example.com --user alice@EXAMPLE.COM --password-file pw.txt --kdc dc.example.com
+  A WinRM service, and whether a logon to it works:
+    doctor --winrm http://host.example.com:5985/wsman --user 'CORP\alice' --password-file pw.txt --allow-fresh-ntlm-only WSMAN/host.example.com
   For a machine:
     doctor host.example.com --rdp --json
 
@@ -73,12 +78,15 @@ Exit status: 0 where nothing failed; else by the first step that did: 10 resolve
 A password in an argument is visible to the other users of this machine: prefer --password-file.")]
 struct Options {
     /// The server; without a port, 3389 with --rdp
-    #[arg(value_name = "HOST[:PORT]")]
-    server: String,
+    #[arg(value_name = "HOST[:PORT]", required_unless_present = "winrm")]
+    server: Option<String>,
     /// Negotiate as Remote Desktop clients do before TLS
     #[arg(long)]
     rdp: bool,
-    /// The server's name, for policy, Kerberos and NTLM [default: TERMSRV/<host of HOST>]
+    /// Examine a WinRM service in place of a server: http://HOST[:PORT][/PATH], or https
+    #[arg(long, value_name = "URL", value_parser = Service::new, conflicts_with_all = ["server", "rdp"])]
+    winrm: Option<Service>,
+    /// The server's name, for policy, Kerberos and NTLM [default: TERMSRV/<host of HOST>, or WSMAN/<host of URL>]
     #[arg(long)]
     spn: Option<ServicePrincipalName>,
     // Without any, what counts is what Windows does where nothing is configured.
@@ -131,10 +139,14 @@ fn main() -> ExitCode {
 }
 
 fn patient(options: &Options) -> Result<Patient, Box<dyn Error>> {
-    let (host, port) = host_and_port(&options.server, options.rdp)?;
-    let target = match &options.spn {
-        Some(spn) => spn.clone(),
-        None => ServicePrincipalName::termsrv(host)?,
+    let (host, port) = match (&options.winrm, &options.server) {
+        (Some(service), _) => (&*service.host, service.port),
+        (None, server) => host_and_port(server.as_deref().unwrap_or_default(), options.rdp)?,
+    };
+    let target = match (&options.spn, &options.winrm) {
+        (Some(spn), _) => spn.clone(),
+        (None, Some(_)) => ServicePrincipalName::wsman(host)?,
+        (None, None) => ServicePrincipalName::termsrv(host)?,
     };
     let name = ServerName::try_from(target.host().to_owned())
         .map_err(|_| format!("{} is neither a host name nor an IP address", target.host()))?;
@@ -167,6 +179,7 @@ fn patient(options: &Options) -> Result<Patient, Box<dyn Error>> {
         host: host.to_owned(),
         port,
         rdp: options.rdp,
+        winrm: options.winrm.clone(),
         target,
         name,
         tls,

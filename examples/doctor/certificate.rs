@@ -10,7 +10,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::X509Name;
 
-use crate::report::{Finding, Step, Verdict};
+use crate::report::{Finding, Step, Verdict, printable};
 
 /// What was found, where `judgement` is the library's on the same certificates.
 pub(crate) fn judge(chain: &[CertificateDer<'static>], judgement: &CertificateVerdict) -> Finding {
@@ -202,17 +202,6 @@ fn text(name: &X509Name<'_>) -> String {
         empty if empty.is_empty() => "a certificate without a subject".into(),
         name => name,
     }
-}
-
-/// A server's text is not to move the cursor.
-fn printable(text: &str) -> String {
-    text.chars()
-        .take(200)
-        .flat_map(|c| match c.is_control() {
-            true => c.escape_default().collect::<Vec<_>>(),
-            false => vec![c],
-        })
-        .collect()
 }
 
 fn hex(octets: &[u8]) -> String {

@@ -15,11 +15,56 @@ use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use rustls::{
+    ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned, SupportedProtocolVersion,
+};
 
 use crate::examination::Patient;
+use crate::winrm::Headers;
 
-pub(crate) type TlsStream = StreamOwned<ClientConnection, Limited>;
+pub(crate) type TlsStream = StreamOwned<ClientConnection, Way>;
+
+/// What TLS goes through.
+pub(crate) enum Way {
+    Direct(Limited),
+    Headers(Box<Headers>),
+}
+
+impl Way {
+    /// Waits no longer than that from now on.
+    pub(crate) fn limit(&mut self, timeout: Duration) {
+        let end = Instant::now() + timeout;
+        match self {
+            Self::Direct(stream) => stream.end = stream.end.min(end),
+            Self::Headers(headers) => headers.limit(end),
+        }
+    }
+}
+
+impl Read for Way {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Direct(stream) => stream.read(buffer),
+            Self::Headers(headers) => headers.read(buffer),
+        }
+    }
+}
+
+impl Write for Way {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Direct(stream) => stream.write(buffer),
+            Self::Headers(headers) => headers.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Direct(stream) => stream.flush(),
+            Self::Headers(headers) => headers.flush(),
+        }
+    }
+}
 
 /// A connection whose every read and write ends at one point in time.
 pub(crate) struct Limited {
@@ -35,9 +80,9 @@ impl Limited {
         Ok(Self { tcp, end })
     }
 
-    /// Waits no longer than that from now on.
-    pub(crate) fn limit(&mut self, timeout: Duration) {
-        self.end = self.end.min(Instant::now() + timeout);
+    /// The connection, and when it has to end.
+    pub(crate) fn into_parts(self) -> (TcpStream, Instant) {
+        (self.tcp, self.end)
     }
 
     fn rest(&self) -> io::Result<Option<Duration>> {
@@ -147,38 +192,45 @@ pub(crate) fn negotiate(stream: &mut Limited) -> Result<Selected, Trouble> {
 pub(crate) type Chain = Vec<CertificateDer<'static>>;
 
 /// TLS as the library does it: any certificate will do, but the server has to have its key.
-pub(crate) fn tls(stream: Limited, patient: &Patient) -> (Result<TlsStream, Trouble>, Chain) {
-    let witness = Arc::new(Witness {
-        provider: Arc::new(crypto::ring::default_provider()),
-        chain: Mutex::default(),
-    });
+pub(crate) fn tls(stream: Way, patient: &Patient) -> (Result<TlsStream, Trouble>, Chain) {
+    let witness = Arc::new(Witness::new());
     let result = handshake(stream, patient, witness.clone());
     let chain = witness.chain.lock().map(|chain| chain.clone());
     (result, chain.unwrap_or_default())
 }
 
-fn handshake(
-    stream: Limited,
-    patient: &Patient,
-    witness: Arc<Witness>,
-) -> Result<TlsStream, Trouble> {
-    let versions: &[&rustls::SupportedProtocolVersion] = match patient.tls {
-        TlsVersions::Tls12 => &[&TLS12],
-        TlsVersions::Tls13 => &[&TLS13],
+fn handshake(stream: Way, patient: &Patient, witness: Arc<Witness>) -> Result<TlsStream, Trouble> {
+    let versions: &[&'static SupportedProtocolVersion] = match (patient.tls, &patient.winrm) {
+        // As clients of WinRM do by default: not every service speaks TLS 1.3 there.
+        (TlsVersions::Tls12, _) | (TlsVersions::All, Some(_)) => &[&TLS12],
+        (TlsVersions::Tls13, _) => &[&TLS13],
         _ => rustls::ALL_VERSIONS,
     };
-    let mut config = ClientConfig::builder_with_provider(witness.provider.clone())
-        .with_protocol_versions(versions)?
-        .dangerous()
-        .with_custom_certificate_verifier(witness)
-        .with_no_client_auth();
-    config.resumption = Resumption::disabled();
+    let config = config(witness, versions)?;
     let connection = ClientConnection::new(Arc::new(config), patient.name.clone())?;
     let mut stream = StreamOwned::new(connection, stream);
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock)?;
     }
     Ok(stream)
+}
+
+/// TLS for a channel whose certificate proves nothing and need not.
+pub(crate) fn any_certificate() -> Result<ClientConfig, rustls::Error> {
+    config(Arc::new(Witness::new()), rustls::ALL_VERSIONS)
+}
+
+fn config(
+    witness: Arc<Witness>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<ClientConfig, rustls::Error> {
+    let mut config = ClientConfig::builder_with_provider(witness.provider.clone())
+        .with_protocol_versions(versions)?
+        .dangerous()
+        .with_custom_certificate_verifier(witness)
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    Ok(config)
 }
 
 /// Sends one message, and reads one, which is handed to `look` whole.
@@ -217,6 +269,15 @@ pub(crate) fn hear<T>(
 struct Witness {
     provider: Arc<CryptoProvider>,
     chain: Mutex<Chain>,
+}
+
+impl Witness {
+    fn new() -> Self {
+        Self {
+            provider: Arc::new(crypto::ring::default_provider()),
+            chain: Mutex::default(),
+        }
+    }
 }
 
 impl ServerCertVerifier for Witness {

@@ -19,9 +19,10 @@ use serde_json::{Value, json};
 
 use crate::certificate;
 use crate::command_line::tls_name;
-use crate::connection::{self, Limited, TlsStream, Trouble};
+use crate::connection::{self, Limited, TlsStream, Trouble, Way};
 use crate::protocol_name::protocol_name;
 use crate::report::{Finding, Report, Step, Verdict};
+use crate::winrm::{Headers, Service};
 use crate::{logon, spn};
 
 /// What is examined, and with what.
@@ -29,6 +30,7 @@ pub(crate) struct Patient {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) rdp: bool,
+    pub(crate) winrm: Option<Service>,
     pub(crate) target: ServicePrincipalName,
     /// The target's host, for TLS.
     pub(crate) name: ServerName<'static>,
@@ -184,7 +186,9 @@ fn connect(
     }
     let finding = Finding::new(Step::Connect, Verdict::Failed, failures.join("; "))
         .remedy("check the port, that the service runs, and that no firewall is in between")
-        .remedy(if patient.rdp {
+        .remedy(if patient.winrm.is_some() {
+            "WinRM has to run there (winrm quickconfig), and listens on port 5985 for HTTP and 5986 for HTTPS unless told otherwise"
+        } else if patient.rdp {
             "Remote Desktop has to be switched on there (SystemPropertiesRemote), and listens on port 3389 unless told otherwise"
         } else {
             "a Remote Desktop host listens on port 3389: doctor HOST --rdp"
@@ -192,10 +196,17 @@ fn connect(
     (finding, None)
 }
 
-/// Remote Desktop's negotiation, where it is due.
-fn negotiate(patient: &Patient, mut stream: Limited) -> (Option<Finding>, Option<Limited>) {
+/// What goes before TLS: Remote Desktop's negotiation, or what WinRM offers in its HTTP.
+fn negotiate(patient: &Patient, mut stream: Limited) -> (Option<Finding>, Option<Way>) {
+    if let Some(service) = &patient.winrm {
+        let (finding, headers) = offer(service, stream);
+        return (
+            Some(finding),
+            headers.map(|headers| Way::Headers(headers.into())),
+        );
+    }
     if !patient.rdp {
-        return (None, Some(stream));
+        return (None, Some(Way::Direct(stream)));
     }
     let Selected {
         protocol, flags, ..
@@ -232,7 +243,51 @@ fn negotiate(patient: &Patient, mut stream: Limited) -> (Option<Finding>, Option
     ))
     .fact("selected", selected)
     .fact("flags", flags.bits());
-    (Some(finding), Some(stream))
+    (Some(finding), Some(Way::Direct(stream)))
+}
+
+/// Which authentication a WinRM service offers.
+fn offer(service: &Service, stream: Limited) -> (Finding, Option<Headers>) {
+    let way = if service.https { "HTTPS" } else { "HTTP" };
+    let (headers, offer) = match Headers::open(stream, service) {
+        Ok(opened) => opened,
+        Err(trouble) => {
+            let says = format!("no answer over {way}: {trouble}");
+            let finding = Finding::new(Step::Negotiate, Verdict::Failed, says)
+                .remedy("WinRM listens on port 5985 for HTTP and 5986 for HTTPS unless told otherwise: winrm enumerate winrm/config/listener");
+            return (finding, None);
+        }
+    };
+    let schemes = match &offer.schemes[..] {
+        [] => "no authentication".to_owned(),
+        schemes => schemes.join(", "),
+    };
+    let says = format!(
+        "over {way}, the service answers with status {}, and offers {schemes}",
+        offer.status
+    );
+    let verdict = if offer.credssp {
+        Verdict::Ok
+    } else {
+        Verdict::Failed
+    };
+    let finding = Finding::new(Step::Negotiate, verdict, says)
+        .fact("status", offer.status)
+        .fact("offers", offer.schemes);
+    match (offer.credssp, offer.status) {
+        (true, _) => (finding, Some(headers)),
+        (false, 401) => (
+            finding.remedy(
+                "CredSSP is switched off on the server: Enable-WSManCredSSP -Role Server, or winrm set \
+                 winrm/config/service/auth @{CredSSP=\"true\"}",
+            ),
+            None,
+        ),
+        (false, _) => (
+            finding.remedy("is it WinRM that answers there, under this path? It is /wsman unless told otherwise"),
+            None,
+        ),
+    }
 }
 
 fn tls(patient: &Patient, stream: Result<TlsStream, Trouble>) -> (Finding, Option<TlsStream>) {
@@ -246,7 +301,7 @@ fn tls(patient: &Patient, stream: Result<TlsStream, Trouble>) -> (Finding, Optio
                      which Windows Server 2012 R2 and older mostly do not offer",
                 );
             }
-            if !patient.rdp {
+            if !patient.rdp && patient.winrm.is_none() {
                 finding = finding.remedy(
                     "a Remote Desktop host wants its own negotiation before TLS: give --rdp",
                 );
@@ -307,7 +362,7 @@ fn credssp(
         let again = Limited::connect(address, patient.timeout)
             .map_err(Trouble::from)
             .and_then(|stream| logon::open(stream, patient))
-            .and_then(|stream| logon::greet(stream, patient, Negotiation::Bare));
+            .and_then(|(stream, ..)| logon::greet(stream, patient, Negotiation::Bare));
         if let Ok(again) = again
             && again.token
         {

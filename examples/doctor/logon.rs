@@ -15,9 +15,10 @@ use credssp::tls::server_public_key;
 use credssp::{AccountName, Credentials};
 use rustls::Error as TlsError;
 
-use crate::connection::{self, Limited, TlsStream, Trouble};
+use crate::connection::{self, Chain, Limited, TlsStream, Trouble, Way};
 use crate::examination::{Patient, Reached, has, skipped};
 use crate::report::{Finding, Step, Verdict};
+use crate::winrm::Headers;
 
 /// How long a server may take to refuse what was delegated; there is no message by which it would accept that.
 const SECOND_THOUGHT: Duration = Duration::from_secs(2);
@@ -53,12 +54,23 @@ pub(crate) fn greet(
     })
 }
 
-/// All that goes before CredSSP.
-pub(crate) fn open(mut stream: Limited, patient: &Patient) -> Result<TlsStream, Trouble> {
-    if patient.rdp {
-        connection::negotiate(&mut stream)?;
-    }
-    connection::tls(stream, patient).0
+/// All that goes before CredSSP, and the protocol that was selected, in Remote Desktop; with the certificates.
+pub(crate) fn open(
+    mut stream: Limited,
+    patient: &Patient,
+) -> Result<(TlsStream, Option<Protocol>, Chain), Trouble> {
+    let mut selected = None;
+    let way = match &patient.winrm {
+        Some(service) => Way::Headers(Headers::open(stream, service)?.0.into()),
+        None => {
+            if patient.rdp {
+                selected = Some(connection::negotiate(&mut stream)?.protocol);
+            }
+            Way::Direct(stream)
+        }
+    };
+    let (stream, chain) = connection::tls(way, patient);
+    Ok((stream?, selected, chain))
 }
 
 fn end_entity(stream: &TlsStream) -> Result<&rustls::pki_types::CertificateDer<'static>, TlsError> {
@@ -103,6 +115,9 @@ pub(crate) fn try_out(patient: &Patient, reached: &Reached, permitted: bool) -> 
                 }
                 Delegated::Authorized => finding
                     .also("the password was delegated, and the server says that the user may log on"),
+                Delegated::Taken => {
+                    finding.also("the password was delegated, and the service has taken it")
+                }
                 Delegated::Silence => finding.also(format!(
                     "the password was delegated, and not refused within {} s",
                     SECOND_THOUGHT.as_secs()
@@ -137,6 +152,8 @@ enum Delegated {
     Nothing,
     /// It says so, as PROTOCOL_HYBRID_EX has it.
     Authorized,
+    /// It says so, as WinRM has it.
+    Taken,
     Silence,
     HungUp,
 }
@@ -189,13 +206,8 @@ fn log_on(
     reached: &Reached,
     credentials: &Credentials,
 ) -> Result<(Complete, Delegated), Failed> {
-    let mut stream = Limited::connect(reached.address, patient.timeout)?;
-    let mut early = false;
-    if patient.rdp {
-        early = connection::negotiate(&mut stream)?.protocol == Protocol::HybridEx;
-    }
-    let (stream, chain) = connection::tls(stream, patient);
-    let mut stream = stream?;
+    let stream = Limited::connect(reached.address, patient.timeout)?;
+    let (mut stream, selected, chain) = open(stream, patient)?;
     // Who answers this time may be another than before, whose certificate proves nothing of this one.
     let certificate = patient.certificate_verdict(&chain);
 
@@ -235,12 +247,18 @@ fn log_on(
                     return Ok((complete, Delegated::Nothing));
                 }
                 send(&mut stream, &mut out)?;
-                if early {
+                if selected == Some(Protocol::HybridEx) {
                     let mut result = [0; EarlyUserAuthorization::LEN];
                     stream.read_exact(&mut result)?;
                     let result = EarlyUserAuthorization::decode(result).map_err(Trouble::from)?;
                     result.into_result().map_err(Trouble::from)?;
                     return Ok((complete, Delegated::Authorized));
+                }
+                if let Way::Headers(headers) = &stream.sock {
+                    return match headers.status() {
+                        401 => Err(Trouble::Closed.into()),
+                        _ => Ok((complete, Delegated::Taken)),
+                    };
                 }
                 return Ok((complete, second_thought(&mut stream)?));
             }

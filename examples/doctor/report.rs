@@ -217,3 +217,14 @@ impl Report {
         Ok(status)
     }
 }
+
+/// A server's text is not to move the cursor.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .take(200)
+        .flat_map(|c| match c.is_control() {
+            true => c.escape_default().collect::<Vec<_>>(),
+            false => vec![c],
+        })
+        .collect()
+}

@@ -8,12 +8,12 @@ use crate::error::{InvalidMessage, InvalidMessageKind};
 const SCHEME: &str = "CredSSP";
 
 /// The longest header to look at, in octets, its values together: far more than any flight of TLS or `TSRequest` takes.
-pub(super) const MAX_HEADER_LEN: usize = 131_072;
+pub const MAX_HEADER_LEN: usize = 131_072;
 
 /// The value that carries `token`.
 ///
 /// An empty one leaves the space at the end, for some clients take a scheme without it for a refusal.
-pub(super) fn value(token: &[u8]) -> String {
+pub fn value(token: &[u8]) -> String {
     let mut value = String::from(SCHEME);
     value.push(' ');
     BASE64_STANDARD.encode_string(token, &mut value);
@@ -21,13 +21,14 @@ pub(super) fn value(token: &[u8]) -> String {
 }
 
 /// The value that offers the scheme, or that refuses a client.
-pub(super) fn bare() -> String {
+pub fn bare() -> String {
     SCHEME.into()
 }
 
 /// What a header says of CredSSP.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Challenge {
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Challenge {
     /// It does not name it.
     Absent,
     /// It names it without a token, or with an empty one: software on the way takes the space at the end away.
@@ -37,7 +38,7 @@ pub(super) enum Challenge {
 }
 
 /// Reads the values of a response's `WWW-Authenticate`: in one header or in many, among other schemes or alone.
-pub(super) fn challenge(
+pub fn challenge(
     values: impl IntoIterator<Item: AsRef<[u8]>>,
 ) -> Result<Challenge, InvalidMessage> {
     const FIELD: &str = "WWW-Authenticate";
@@ -68,7 +69,7 @@ pub(super) fn challenge(
 }
 
 /// Reads the value of a request's `Authorization`, which holds one scheme.
-pub(super) fn credentials(value: &[u8]) -> Result<Challenge, InvalidMessage> {
+pub fn credentials(value: &[u8]) -> Result<Challenge, InvalidMessage> {
     const FIELD: &str = "Authorization";
     if value.len() > MAX_HEADER_LEN {
         return Err(error(FIELD, 0, InvalidMessageKind::TooLarge));

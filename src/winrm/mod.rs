@@ -54,7 +54,7 @@ mod channel;
 pub mod client;
 mod content_type;
 mod failure;
-mod header;
+pub mod header;
 mod opener;
 mod parts;
 mod sealer;

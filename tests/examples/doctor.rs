@@ -18,7 +18,7 @@ struct Diagnosis {
 
 fn diagnose_with(password: &str, server: &str, options: &[&str]) -> Diagnosis {
     let mut command = example("doctor");
-    command.args([server, "--json"]).args(options);
+    command.arg(server).args(options).arg("--json");
     let run = Run::of(command.env("CREDSSP_PASSWORD", password));
     let line: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{run:?}"));
     assert_eq!(line["exit_status"], run.status);
@@ -573,6 +573,111 @@ fn windows_own_policies_are_read_from_their_export() {
     assert!(run.stderr.contains("doctor-none.reg"), "{run:?}");
 }
 
+fn winrm(address: &str, scheme: &str) -> String {
+    format!("{scheme}://{}", localhost(address))
+}
+
+fn diagnose_winrm(password: &str, url: &str, options: &[&str]) -> Diagnosis {
+    diagnose_with(password, "--winrm", &[&[url][..], options].concat())
+}
+
+#[test]
+fn a_winrm_service_is_examined_through_its_headers() {
+    let server = Server::start_program("winrm_server", &[]);
+    let url = winrm(&server.address, "http");
+    let allow = ["--allow-fresh-ntlm-only", "WSMAN/localhost"];
+    let mut reached = REACHED.to_vec();
+    reached.insert(2, ("negotiate", "ok"));
+    let rest = [
+        ("spn", "not checked"),
+        ("policy", "ok"),
+        ("logon", "not checked"),
+    ];
+    let found = diagnose_winrm(PASSWORD, &url, &allow);
+    found.assert(0, &[&reached[..], &rest].concat());
+    found.says("negotiate", "status 401, and offers CredSSP");
+    found.says("tls", "TLS 1.2");
+    found.remedy("spn", "setspn -Q WSMAN/localhost");
+
+    let user = [&allow[..], &["--user", ACCOUNT]].concat();
+    for (options, text) in [
+        (&[][..], "nothing was delegated"),
+        (&["--delegate"], "the service has taken it"),
+        (&["--delegate", "--tls", "1.3"], "the service has taken it"),
+    ] {
+        let found = diagnose_winrm(PASSWORD, &url, &[&user[..], options].concat());
+        assert_eq!(found.line["exit_status"], 0, "{:#}", found.line);
+        found.says("logon", text);
+    }
+    let found = diagnose_winrm("wrong-canary", &url, &user);
+    assert_eq!(found.line["exit_status"], 19, "{:#}", found.line);
+    found.says("logon", "STATUS_LOGON_FAILURE");
+
+    // Windows lets nothing go to WinRM unless it is told to.
+    let found = diagnose_winrm(PASSWORD, &url, &[]);
+    assert_eq!(found.step("policy")["status"], "SEC_E_DELEGATION_POLICY");
+    // What listens there speaks no TLS.
+    let found = diagnose_winrm(PASSWORD, &winrm(&server.address, "https"), &[]);
+    assert_eq!(found.line["exit_status"], 12, "{:#}", found.line);
+}
+
+#[test]
+fn a_winrm_service_behind_https_is_examined_the_same_way() {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = file("doctor-https.pem", &params.self_signed(&key).unwrap().pem());
+    let key = file("doctor-https-key.pem", &key.serialize_pem());
+    let [certificate, key] = [certificate, key].map(|path| path.to_str().unwrap().to_owned());
+    let options = ["--https", "--cert", &certificate, "--key", &key];
+    let server = Server::start_program("winrm_server", &options);
+    let options = ["--trust-roots", &*certificate, "--allow-fresh", "WSMAN/*"];
+    let options = [&options[..], &["--user", ACCOUNT]].concat();
+    let found = diagnose_winrm(PASSWORD, &winrm(&server.address, "https"), &options);
+    assert_eq!(found.line["exit_status"], 0, "{:#}", found.line);
+    found.says("negotiate", "over HTTPS");
+    assert_eq!(found.step("certificate")["verdict"], "ok");
+    assert_eq!(found.step("logon")["proof"], "the TLS certificate");
+}
+
+/// An HTTP server that gives one answer to one request.
+fn http(answer: &'static str) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let (mut tcp, _) = listener.accept().unwrap();
+        let _ = tcp.read(&mut [0; 1000]);
+        let _ = tcp.write_all(answer.as_bytes());
+    });
+    address
+}
+
+#[test]
+fn a_winrm_service_without_credssp_is_told_from_what_is_no_winrm() {
+    for (answer, text, remedy) in [
+        (
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nWWW-Authenticate: Kerberos\r\n\
+             Content-Length: 0\r\n\r\n",
+            "offers Negotiate, Kerberos",
+            "Enable-WSManCredSSP -Role Server",
+        ),
+        (
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+            "status 404, and offers no authentication",
+            "/wsman",
+        ),
+        (
+            "220 mail.example.com ready\r\n",
+            "no answer over HTTP",
+            "5985",
+        ),
+    ] {
+        let found = diagnose_winrm(PASSWORD, &winrm(&http(answer), "http"), &[]);
+        assert_eq!(found.line["exit_status"], 12, "{:#}", found.line);
+        found.says("negotiate", text);
+        found.remedy("negotiate", remedy);
+    }
+}
+
 #[test]
 fn people_read_one_step_after_the_other() {
     let server = Server::start(&["--rdp"]);
@@ -608,6 +713,8 @@ fn the_command_line_tells_what_is_wrong_with_it() {
             "64 hexadecimal digits (SHA-256)",
         ),
         (&["host:1", "--spn", "host"], "--spn"),
+        (&["--winrm", "host"], "is no URL"),
+        (&["--winrm", "http://host", "--rdp"], "--rdp"),
         (&[], "HOST"),
     ] {
         let run = Run::of(example("doctor").args(options));

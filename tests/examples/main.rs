@@ -5,6 +5,7 @@
 mod command_line;
 mod connection;
 mod decode;
+#[cfg(feature = "tokio")]
 mod doctor;
 mod kerberos;
 mod logon;
