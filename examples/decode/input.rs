@@ -44,7 +44,10 @@ pub(crate) fn tokens(argument: &str) -> Result<Vec<Token>, String> {
         None if argument == "-" => read(Box::new(io::stdin()), "standard input")?,
         None => argument.as_bytes().to_vec(),
     };
-    if Kind::of(&octets).is_some() && (octets.len() == 4 || !is_text(&octets)) {
+    let kind = Kind::of(&octets);
+    // A body begins with text.
+    let binary = octets.len() == 4 || kind == Some(Kind::SealedBody) || !is_text(&octets);
+    if kind.is_some() && binary {
         let sender = None;
         return Ok(vec![Token { octets, sender }]);
     }
@@ -102,6 +105,7 @@ fn is_whole(octets: &[u8]) -> bool {
         }
         Some(Kind::X224 | Kind::PerMessage(_) | Kind::NtlmSignature) => true,
         Some(Kind::EarlyUserAuthorization | Kind::LengthAndMessage) => true,
+        Some(Kind::SealedBody | Kind::TlsRecords) => true,
         Some(_) => {
             let mut rest = At::new(octets);
             der::element(&mut rest).is_ok_and(|element| element.is_whole()) && rest.is_empty()

@@ -34,6 +34,7 @@ mod token;
 mod tree;
 #[path = "../shared/usage.rs"]
 mod usage;
+mod winrm;
 mod x224;
 
 use exchange::{Check, Knowledge};
@@ -45,7 +46,8 @@ use usage::USAGE;
 /// Exit status: a token is malformed, or a check fails.
 const WRONG: u8 = 1;
 
-/// Shows what stands in a token of CredSSP, SPNEGO, NTLM, Kerberos or Remote Desktop's negotiation, and opens whole exchanges.
+/// Shows what stands in a token of CredSSP, SPNEGO, NTLM, Kerberos or Remote Desktop's negotiation, or in what WinRM carries, and
+/// opens whole exchanges.
 #[derive(Parser)]
 #[command(after_help = r"Examples:
   A token as a log or a header has it; the two numbers before each line are its place and its length in octets:

@@ -14,7 +14,7 @@ use credssp::ts_request::TsRequest;
 
 use crate::der::{self, Type, behind};
 use crate::tree::{At, Node};
-use crate::{credssp_types, gss_tokens, kerberos_types, ntlm_layout, x224};
+use crate::{credssp_types, gss_tokens, kerberos_types, ntlm_layout, winrm, x224};
 
 /// How deeply values may lie in each other: TSRequest, SPNEGO, AP-REQ, authenticator and so on take 30 or so.
 const MAX_DEPTH: u8 = 60;
@@ -66,6 +66,10 @@ pub(crate) enum Kind {
     EarlyUserAuthorization,
     /// A message to or from a KDC over TCP, behind its length.
     LengthAndMessage,
+    /// What WinRM's headers hold.
+    TlsRecords,
+    /// What WinRM's bodies are behind the logon.
+    SealedBody,
 }
 
 impl Kind {
@@ -78,6 +82,8 @@ impl Kind {
             [0x60, ..] => Self::InitialContextToken,
             [tag, _, ..] if kerberos_types::message(tag).is_some() => Self::Kerberos(tag),
             [0x30, ..] => return sequence(token),
+            _ if winrm::is_record(token) => Self::TlsRecords,
+            _ if winrm::is_body(token) => Self::SealedBody,
             [first @ (4 | 5), 4, ..] if token.len() >= 16 => Self::PerMessage(first),
             [3, 0, _, _, _, code, ..] if matches!(code & 0xf0, 0xe0 | 0xd0) => Self::X224,
             [0, 0, 0, 0] | [5, 0, 0, 0] => Self::EarlyUserAuthorization,
@@ -151,6 +157,8 @@ impl Kind {
                     _ => "AUTHZ_ACCESS_DENIED",
                 })
             }
+            Self::TlsRecords => winrm::records(at),
+            Self::SealedBody => winrm::body(at),
             Self::LengthAndMessage => {
                 let (mut node, mut rest) = (Node::new("message over TCP", at), at);
                 let length = rest.take(4);
@@ -192,7 +200,9 @@ impl Kind {
             | Self::PasswordCreds
             | Self::PerMessage(_)
             | Self::RemoteGuardCreds
+            | Self::SealedBody
             | Self::SmartCardCreds
+            | Self::TlsRecords
             | Self::Untagged(_) => Ok(()),
         }
     }

@@ -16,6 +16,7 @@ mod kerberos;
 mod recognition;
 mod recorded;
 mod tshark;
+mod winrm;
 
 /// A file of `tests/vectors`.
 fn vectors(name: &str) -> String {
