@@ -40,6 +40,8 @@ mod policy;
 mod protocol_name;
 #[path = "doctor/report.rs"]
 mod report;
+#[path = "shared/shown.rs"]
+mod shown;
 #[path = "doctor/spn.rs"]
 mod spn;
 #[path = "shared/trust.rs"]

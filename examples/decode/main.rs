@@ -30,6 +30,8 @@ mod input;
 mod kerberos_types;
 mod names;
 mod ntlm_layout;
+#[path = "../shared/shown.rs"]
+mod shown;
 mod token;
 mod tree;
 #[path = "../shared/usage.rs"]

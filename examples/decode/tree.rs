@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 
+use crate::shown::shown;
+
 /// The octets that a line of text shows of a longer value; JSON has them all.
 const SHOWN_OCTETS: usize = 32;
 
@@ -219,19 +221,6 @@ impl Node {
             let _ = writeln!(out, "{:13}  {indent}!! {error}", "");
         }
     }
-}
-
-/// A text as a terminal may see it: with what it would obey escaped.
-pub(crate) fn shown(text: &str) -> String {
-    let mut shown = String::new();
-    for c in text.chars() {
-        if c.is_control() {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
 }
 
 pub(crate) fn hex(octets: &[u8]) -> String {

@@ -10,7 +10,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::X509Name;
 
-use crate::report::{Finding, Step, Verdict, printable};
+use crate::report::{Finding, Step, Verdict, shortened};
 
 /// What was found, where `judgement` is the library's on the same certificates.
 pub(crate) fn judge(chain: &[CertificateDer<'static>], judgement: &CertificateVerdict) -> Finding {
@@ -65,7 +65,10 @@ pub(crate) fn judge(chain: &[CertificateDer<'static>], judgement: &CertificateVe
             text(certificate.subject())
         ),
     )
-    .also(format!("names {}", names.join(", ")))
+    .also(match names.is_empty() {
+        true => "names no host".into(),
+        false => format!("names {}", names.join(", ")),
+    })
     .also(format!(
         "valid from {} to {}{}",
         validity.not_before,
@@ -137,7 +140,7 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
             .general_names
             .iter()
             .filter_map(|name| match name {
-                GeneralName::DNSName(name) => Some(printable(name)),
+                GeneralName::DNSName(name) => Some(shortened(name)),
                 GeneralName::IPAddress(octets) => match *octets {
                     [a, b, c, d] => Some(std::net::Ipv4Addr::new(*a, *b, *c, *d).to_string()),
                     octets => <[u8; 16]>::try_from(octets)
@@ -154,7 +157,7 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
             .map(|name| {
                 format!(
                     "{} (in its subject only, which does not count)",
-                    printable(name)
+                    shortened(name)
                 )
             })
             .collect(),
@@ -190,7 +193,7 @@ fn key(certificate: &X509Certificate<'_>) -> (String, Option<&'static str>) {
         {
             "1.3.101.112" => ("an Ed25519 key".into(), None),
             other => (
-                format!("a key of the algorithm {}", printable(other)),
+                format!("a key of the algorithm {}", shortened(other)),
                 Some("this TLS library does not know such keys"),
             ),
         },
@@ -198,7 +201,7 @@ fn key(certificate: &X509Certificate<'_>) -> (String, Option<&'static str>) {
 }
 
 fn text(name: &X509Name<'_>) -> String {
-    match printable(&name.to_string()) {
+    match shortened(&name.to_string()) {
         empty if empty.is_empty() => "a certificate without a subject".into(),
         name => name,
     }

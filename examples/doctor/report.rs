@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use textwrap::Options;
 
 use crate::command_line::print_json;
+use crate::shown::shown;
 
 /// What is looked at, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +165,7 @@ impl fmt::Display for Finding {
         let said = headings.zip(&self.says);
         let to_do = iter::repeat("                -> ").zip(&self.remedies);
         for (line, (heading, text)) in said.chain(to_do).enumerate() {
+            let text = &shown(text);
             let options = Options::new(COLUMNS)
                 .initial_indent(heading)
                 .subsequent_indent(MARGIN)
@@ -218,13 +220,7 @@ impl Report {
     }
 }
 
-/// A server's text is not to move the cursor.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .take(200)
-        .flat_map(|c| match c.is_control() {
-            true => c.escape_default().collect::<Vec<_>>(),
-            false => vec![c],
-        })
-        .collect()
+/// As much of a server's text as anybody will read.
+pub(crate) fn shortened(text: &str) -> String {
+    text.chars().take(200).collect()
 }

@@ -20,7 +20,7 @@ use tokio::time;
 use tokio_rustls::TlsConnector;
 
 use crate::connection::{self, Limited, Trouble};
-use crate::report::printable;
+use crate::report::shortened;
 
 /// The longest body of an answer that is read to its end, for the connection to be free again.
 const MAX_BODY: usize = 65_536;
@@ -64,7 +64,7 @@ impl Service {
 /// What a service says to a request without credentials.
 pub(crate) struct Offer {
     pub(crate) status: u16,
-    /// The values of its `WWW-Authenticate`, printable.
+    /// The values of its `WWW-Authenticate`.
     pub(crate) schemes: Vec<String>,
     pub(crate) credssp: bool,
 }
@@ -102,7 +102,7 @@ impl Headers {
             credssp: !matches!(header::challenge(&values)?, Challenge::Absent),
             schemes: values
                 .iter()
-                .map(|value| printable(&String::from_utf8_lossy(value)))
+                .map(|value| shortened(&String::from_utf8_lossy(value)))
                 .collect(),
         };
         Ok((headers, offer))

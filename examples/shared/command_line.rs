@@ -107,10 +107,20 @@ pub(crate) fn log_to_stderr() {
         .init();
 }
 
-/// Prints one line of JSON at once, for a program that reads us through a pipe.
+/// Prints one line of JSON at once, for a program that reads us through a pipe, or for a terminal, which is to obey none of
+/// what peers have said.
 pub(crate) fn print_json(value: &Value) -> io::Result<()> {
+    let mut line = String::new();
+    for c in value.to_string().chars() {
+        match c {
+            // JSON itself does without them, and serde_json leaves those above space as they are.
+            _ if c.is_control() => line += &format!("\\u{:04x}", u32::from(c)),
+            _ => line.push(c),
+        }
+    }
+    line.push('\n');
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{value}")?;
+    stdout.write_all(line.as_bytes())?;
     stdout.flush()
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
 use serde_json::Value;
 
 use crate::peer::{self, FreerdpShadow, MitKdc, OpensslServer, Peer};
@@ -264,6 +264,30 @@ fn a_certificate_of_a_trusted_authority_counts_for_the_name_in_it() {
     found.says("certificate", "it does not prove the server");
     found.says("certificate", "names localhost");
     found.says("certificate", "connect by a name that it has");
+}
+
+#[test]
+fn a_certificate_moves_no_cursor() {
+    let name = "left\u{202e}right\u{9b}31m\u{1b}[31m\u{7f}";
+    let (server, _) = server_with("cursor", |params| {
+        params
+            .distinguished_name
+            .push(DnType::CommonName, name.to_owned());
+        params.subject_alt_names.clear();
+    });
+    let address = localhost(&server.address);
+    let run = |options: &[&str]| Run::of(example("doctor").arg(&address).args(options)).stdout;
+    let text = run(&[]);
+    let moves = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+    assert!(!text.contains(moves), "{text:?}");
+    assert!(
+        text.contains(r"CN=left\u{202e}right\u{9b}31m\u{1b}[31m\u{7f}"),
+        "{text}"
+    );
+    let line = run(&["--json"]);
+    assert!(!line.trim_end().contains(char::is_control), "{line:?}");
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert!(line.to_string().contains("right\u{9b}31m"), "{line}");
 }
 
 /// Passes each connection on to the next of `servers`, and every further one to the last.

@@ -8,8 +8,9 @@ use credssp::{Secret, kerberos::keytab::Keytab};
 use serde_json::json;
 
 use crate::input::{Sender, Token};
+use crate::shown::shown;
 use crate::token::{Kind, View};
-use crate::tree::{At, Node, hex, shown};
+use crate::tree::{At, Node, hex};
 
 mod binding;
 mod kerberos;
