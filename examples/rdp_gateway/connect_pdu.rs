@@ -206,12 +206,13 @@ impl<'a> Reader<'a> {
         self.take(1)?.first().copied().map(usize::from)
     }
 
-    /// BER's definite form, of up to two octets (X.690, section 8.1.3).
+    /// BER's definite form, of up to four octets, of which any may be 0 (X.690, section 8.1.3).
     fn ber_length(&mut self) -> Option<usize> {
         match self.octet()? {
             short @ ..=0x7f => Some(short),
-            0x81 => self.octet(),
-            0x82 => Some(self.octet()? << 8 | self.octet()?),
+            long @ 0x81..=0x84 => (0x80..long).try_fold(0_usize, |length, _| {
+                length.checked_mul(0x100)?.checked_add(self.octet()?)
+            }),
             _ => None,
         }
     }

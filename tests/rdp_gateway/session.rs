@@ -66,7 +66,7 @@ pub(crate) fn tcp(gateway: &Server) -> TcpStream {
     tcp
 }
 
-fn credentials() -> Credentials {
+pub(crate) fn credentials() -> Credentials {
     Credentials::password(ACCOUNT.parse().unwrap(), PASSWORD)
 }
 
@@ -145,6 +145,26 @@ fn credentials_and_what_is_said_behind_them_pass_through() {
         let octets = connect_response(Some(accepted.requested)).len() + much.len();
         assert_eq!(line["octets"]["to_client"], octets);
     }
+}
+
+/// As BER permits, and as no client is known to do.
+#[test]
+fn lengths_may_be_longer_than_they_have_to_be() {
+    let target = Target::start(false, PASSWORD);
+    let gateway = target.gateway(&[]);
+    let (mut client, selected) = connect(&gateway, true);
+    let (mut target, _, accepted) = target.accepted();
+    // The length of the whole is the first, in two octets.
+    let lengthen = |mut message: Vec<u8>| {
+        let old = message.splice(9..10, [0x84, 0, 0]).next();
+        assert_eq!(old, Some(0x82));
+        let length = u16::try_from(message.len()).unwrap();
+        message.splice(2..4, length.to_be_bytes());
+        message
+    };
+    let initial = |protocol| lengthen(connect_initial(Some(protocol)));
+    client.write_all(&initial(selected.protocol)).unwrap();
+    expect(&mut target, &initial(accepted.selected));
 }
 
 /// Clients of long ago say nothing of what was selected, nor do their servers.
