@@ -116,8 +116,8 @@ struct Options {
     /// How long each of the two logons may take, and what both ends say first behind them
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=600))]
     logon_timeout: u64,
-    /// End sessions in which neither end says anything for so long [default: never]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    /// End sessions in which neither end says anything for so long, up to a year [default: never]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     idle_timeout: Option<u64>,
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use credssp::credentials::TsCredentials;
 use credssp::error::Progress;
+use credssp::policy::DelegatedKind;
 use credssp::rdp::EarlyUserAuthorization;
 use credssp::rdp::client::{self, Selected};
 use credssp::rdp::server::{self, Accepted};
@@ -23,7 +24,7 @@ use crate::command_line::tls_name;
 use crate::connect_pdu::{self, Repeated, Unfit};
 use crate::directory::Directory;
 use crate::protocol_name::protocol_name;
-use crate::splice::{End, Traffic, splice};
+use crate::splice::{End, Traffic, farewell, splice};
 
 /// How long all of the target's addresses together may take to answer.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -93,7 +94,7 @@ impl Gateway {
         let (mut target, selected) = match self.log_on(credentials, audit).await {
             Ok(target) => target,
             Err(failure) => {
-                let _ = client.shutdown().await;
+                farewell(client.shutdown()).await;
                 return audit.failure("target-failed", &failure);
             }
         };
@@ -105,7 +106,7 @@ impl Gateway {
         let end = match connected {
             Ok(()) => Ok(splice(client, target, self.idle_timeout, &traffic).await),
             Err(failure) => {
-                let _ = tokio::join!(client.shutdown(), target.shutdown());
+                farewell(async { tokio::join!(client.shutdown(), target.shutdown()) }).await;
                 Err(failure)
             }
         };
@@ -168,8 +169,10 @@ impl Gateway {
                 "cookie": cookie.map(String::from_utf8_lossy),
             })
         });
+        let nothing = complete.credentials.delegated_kind() == DelegatedKind::Nothing;
         let credentials = match (&self.inject, complete.credentials) {
             (Some(credentials), _) => credentials.clone(),
+            (None, _) if nothing => return Err(Failure::CannotLogOnWith("nothing")),
             (None, TsCredentials::Password(delegated)) => Credentials::password(
                 AccountName::new(&delegated.domain_name, &delegated.user_name),
                 delegated.password,
@@ -247,7 +250,9 @@ async fn connect(
 enum Failure {
     #[error(transparent)]
     Handshake(#[from] stream::Error),
-    #[error("the client delegated a {0}, with which this gateway cannot log on: use --inject")]
+    #[error(
+        "the client delegated no password ({0}), and this gateway can log on with nothing else: use --inject"
+    )]
     CannotLogOnWith(&'static str),
     #[error(
         "cannot connect to the target: {0}: check --target, and that it runs and can be reached"

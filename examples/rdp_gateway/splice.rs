@@ -76,9 +76,13 @@ where
         },
         () = idle(idle_timeout, traffic) => End::Idle,
     };
-    let farewell = async { tokio::join!(to_client.shutdown(), to_target.shutdown()) };
-    let _ = time::timeout(FAREWELL, farewell).await;
+    farewell(async { tokio::join!(to_client.shutdown(), to_target.shutdown()) }).await;
     end
+}
+
+/// Tells of the end, for no longer than [`FAREWELL`]: who reads no more does not hear it.
+pub(crate) async fn farewell<T>(shutdown: impl Future<Output = T>) {
+    let _ = time::timeout(FAREWELL, shutdown).await;
 }
 
 enum PumpEnd {

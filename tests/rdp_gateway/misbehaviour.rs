@@ -4,12 +4,14 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use credssp::rdp::{Protocol, Protocols};
+use credssp::credentials::{TsCredentials, TsPasswordCreds};
+use credssp::rdp::{Protocol, Protocols, client};
 use serde_json::Value;
 
 use crate::connect_pdu::{connect_initial, connect_response};
+use crate::loopback::{connector, localhost};
 use crate::programs::{ACCOUNT, PASSWORD, Run, Server, example};
-use crate::session::{Target, connect, expect, tcp};
+use crate::session::{Target, connect, credentials, expect, tcp};
 
 /// A port on which nobody listens.
 fn nobody() -> String {
@@ -49,6 +51,24 @@ fn a_target_that_is_down_ends_the_session() {
     );
 }
 
+/// As in Restricted Admin mode, which the gateway does not offer without credentials of its own.
+#[test]
+fn a_client_that_delegates_nothing_is_not_logged_on_as_nobody() {
+    let gateway = gateway_to(&nobody(), &[]);
+    let nothing = TsCredentials::Password(TsPasswordCreds::new("", "", ""));
+    let (_client, ..) = connector()
+        .connect_rdp(
+            tcp(&gateway),
+            localhost(),
+            credentials().delegating(nothing),
+            &client::NegotiationConfig::default(),
+        )
+        .unwrap();
+    let line = gateway.line();
+    assert_failed(&line, "client-failed", "CannotLogOnWith", "(nothing)");
+    assert_eq!(line["account"], ACCOUNT);
+}
+
 #[test]
 fn a_target_that_refuses_the_password_ends_the_session() {
     let target = Server::start(&["--rdp", "--account-status", r"CORP\alice=C0000072"]);
@@ -69,7 +89,7 @@ fn a_target_that_refuses_the_password_ends_the_session() {
 fn a_target_that_says_nothing_is_not_awaited_for_ever() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let target = listener.local_addr().unwrap().to_string();
-    let gateway = gateway_to(&target, &["--logon-timeout", "1"]);
+    let gateway = gateway_to(&target, &["--logon-timeout", "3"]);
     let begin = Instant::now();
     let (mut client, _) = connect(&gateway, true);
     assert_eq!(client.read(&mut [0; 1]).unwrap(), 0);
@@ -80,12 +100,12 @@ fn a_target_that_says_nothing_is_not_awaited_for_ever() {
 #[test]
 fn a_client_that_says_nothing_is_hung_up_on_and_makes_room() {
     let target = Target::start(true, PASSWORD);
-    let gateway = target.gateway(&["--logon-timeout", "2", "--max-pending", "1"]);
+    let gateway = target.gateway(&["--logon-timeout", "3", "--max-pending", "1"]);
     let mut silent = tcp(&gateway);
     // It waits in the queue until then.
     let begin = Instant::now();
     let (client, _) = connect(&gateway, true);
-    assert!(begin.elapsed() > Duration::from_secs(1));
+    assert!(begin.elapsed() > Duration::from_secs(2));
     assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0);
     assert_failed(&gateway.line(), "client-failed", "TimedOut", "slow");
     drop(client);
@@ -111,7 +131,7 @@ fn a_client_that_is_no_client_is_hung_up_on() {
 #[test]
 fn a_session_without_a_word_ends_where_that_is_wanted() {
     let target = Target::start(true, PASSWORD);
-    let gateway = target.gateway(&["--idle-timeout", "1"]);
+    let gateway = target.gateway(&["--idle-timeout", "3"]);
     let (mut client, selected) = connect(&gateway, true);
     let (mut target, _, accepted) = target.accepted();
     let initial = connect_initial(Some(selected.protocol));
@@ -123,13 +143,13 @@ fn a_session_without_a_word_ends_where_that_is_wanted() {
     // A word now and then keeps it up, and its lack ends it at both ends.
     let begin = Instant::now();
     for _ in 0..3 {
-        std::thread::sleep(Duration::from_millis(600));
+        std::thread::sleep(Duration::from_millis(1200));
         client.write_all(b"word").unwrap();
         expect(&mut target, b"word");
     }
     assert_eq!(client.read(&mut [0; 1]).unwrap(), 0);
     assert_eq!(target.read(&mut [0; 1]).unwrap(), 0);
-    assert!(begin.elapsed() > Duration::from_millis(2700));
+    assert!(begin.elapsed() > Duration::from_millis(6500));
     let line = gateway.line();
     assert_eq!(line["verdict"], "completed", "{line}");
     assert_eq!(line["end"], "neither end has said anything for too long");
@@ -222,6 +242,15 @@ fn the_command_line_tells_what_is_wrong_with_it() {
             "set CREDSSP_PASSWORD",
         ),
         (&["--target", "host:1", "--max-pending", "0"], "1 at least"),
+        (
+            &[
+                "--target",
+                "host:1",
+                "--idle-timeout",
+                "18446744073709551615",
+            ],
+            "1..=31536000",
+        ),
         (&[], "--target"),
     ] {
         let mut command = example("rdp_gateway");
