@@ -15,6 +15,7 @@ use credssp::rdp::server::{self, Accepted};
 use credssp::tls::{Acceptor, Connector};
 use credssp::{AccountName, Credentials, ServicePrincipalName, stream};
 use serde_json::{Map, Value, json};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -28,6 +29,9 @@ use crate::splice::{End, Traffic, farewell, splice};
 
 /// How long all of the target's addresses together may take to answer.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// After how long a silence an end is asked whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 type ClientStream = tokio_rustls::server::TlsStream<TcpStream>;
 type TargetStream = tokio_rustls::client::TlsStream<TcpStream>;
@@ -138,8 +142,7 @@ impl Gateway {
         tcp: TcpStream,
         audit: &mut Audit,
     ) -> Result<(ClientStream, Credentials, Accepted), Failure> {
-        // Each message is one write: nothing is won by waiting for more. It works without, too.
-        let _ = tcp.set_nodelay(true);
+        prepare(&tcp);
         let accepted = self
             .acceptor
             .accept_rdp_async(
@@ -193,7 +196,7 @@ impl Gateway {
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             .map_err(Failure::Connect)?;
-        let _ = tcp.set_nodelay(true);
+        prepare(&tcp);
         let negotiation = client::NegotiationConfig::default();
         let connected = self
             .connector
@@ -214,6 +217,17 @@ impl Gateway {
         });
         Ok((target, selected))
     }
+}
+
+/// What a connection that may last for days needs; it works without, too.
+fn prepare(tcp: &TcpStream) {
+    // Each message is one write: nothing is won by waiting for more.
+    let _ = tcp.set_nodelay(true);
+    // Whoever vanishes without a word would keep a place for ever, where neither end has anything to say.
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE / 6);
+    let _ = SockRef::from(tcp).set_tcp_keepalive(&keepalive);
 }
 
 /// Passes the first message of each end on, which repeats what was negotiated.

@@ -147,6 +147,33 @@ fn credentials_and_what_is_said_behind_them_pass_through() {
     }
 }
 
+/// Whoever vanishes, as without a cable, says no word of it.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_end_that_vanishes_is_noticed() {
+    let target = Target::start(true, PASSWORD);
+    let gateway = target.gateway(&[]);
+    let (client, _) = connect(&gateway, true);
+    let (target, ..) = target.accepted();
+    // `local_address` and `rem_address`, in hexadecimal with the port behind, `st`, and later `tr`, the timer: 2 is keepalive's.
+    let asked = |ends: [u16; 2]| {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let ends = ends.map(|port| format!("0100007F:{port:04X}")).join(" ");
+        let line = table.lines().find(|line| line.contains(&ends)).unwrap();
+        line.split_whitespace().nth(5).unwrap().starts_with("02:")
+    };
+    for peer in [&client.sock, &target.sock] {
+        let [gateways, peers] =
+            [peer.peer_addr(), peer.local_addr()].map(|address| address.unwrap().port());
+        // Until all that was sent has been acknowledged, the timer is another.
+        let begin = std::time::Instant::now();
+        while !asked([gateways, peers]) {
+            assert!(begin.elapsed() < PATIENCE);
+            thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+}
+
 /// As BER permits, and as no client is known to do.
 #[test]
 fn lengths_may_be_longer_than_they_have_to_be() {
