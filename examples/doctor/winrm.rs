@@ -45,7 +45,9 @@ impl Service {
             Some("https") => true,
             _ => return Err(error()),
         };
-        let authority = uri.authority().ok_or_else(error)?;
+        // What stands before an `@` would go to the service as it is.
+        let authority = uri.authority().filter(|name| !name.as_str().contains('@'));
+        let authority = authority.ok_or_else(error)?;
         Ok(Self {
             https,
             host: authority.host().trim_matches(['[', ']']).to_owned(),

@@ -738,6 +738,7 @@ fn the_command_line_tells_what_is_wrong_with_it() {
         ),
         (&["host:1", "--spn", "host"], "--spn"),
         (&["--winrm", "host"], "is no URL"),
+        (&["--winrm", "http://alice@host"], "is no URL"),
         (&["--winrm", "http://host", "--rdp"], "--rdp"),
         (&[], "HOST"),
     ] {
