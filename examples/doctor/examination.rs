@@ -378,7 +378,12 @@ fn credssp(
     }
     if !answer.token {
         let says = match answer.error_code {
-            Some(code) => format!("the server speaks CredSSP, and refuses NTLM: {}", code),
+            // What else a code says is of an account, and none was named.
+            Some(code) => format!(
+                "the server speaks CredSSP, and refuses NTLM: {} (0x{:08X})",
+                code.name().unwrap_or("a code without a name"),
+                code.to_u32()
+            ),
             None => "the server speaks CredSSP, but gives no token in answer to NTLM".into(),
         };
         finding = Finding::new(Step::CredSsp, Verdict::Note, says).remedy(

@@ -488,7 +488,18 @@ fn the_kdc_is_asked_whether_it_knows_the_service() {
     }
     let kdc = MitKdc::start();
     let (address, keytab) = (kdc.address().to_string(), kdc.path("service.keytab"));
-    let server = Server::start(&["--keytab", keytab.to_str().unwrap()]);
+    let keytab = ["--keytab", keytab.to_str().unwrap()];
+
+    // By Kerberos alone; no account was named that could be wrong.
+    let server = Server::start(&[&keytab[..], &["--mechanism", "kerberos"]].concat());
+    let found = diagnose(&localhost(&server.address), &[]);
+    assert_eq!(found.step("credssp")["verdict"], "note", "{:#}", found.line);
+    found.says("credssp", "refuses NTLM: STATUS_LOGON_FAILURE (0xC000006D)");
+    found.remedy("credssp", "Kerberos alone");
+    let credssp = found.step("credssp").to_string();
+    assert!(!credssp.contains("password"), "{credssp}");
+
+    let server = Server::start(&keytab);
     let server = localhost(&server.address);
     let known = "TERMSRV/server.test.example";
     let all = |spn| {
