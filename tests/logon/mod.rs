@@ -46,6 +46,8 @@ pub struct Logon {
     pub target: String,
     pub account: String,
     pub password: String,
+    /// In place of the account and the password.
+    pub credentials: Option<Credentials>,
     /// By how many seconds the client's clock is wrong, and the server's.
     pub clocks: (i64, i64),
     /// The server's; without them it has no Kerberos.
@@ -68,6 +70,7 @@ impl Logon {
             target: target.to_owned(),
             account: account.to_owned(),
             password: PASSWORD.to_owned(),
+            credentials: None,
             clocks: (0, 0),
             acceptor: Some(Arc::new(credentials)),
             identity: p256(),
@@ -134,7 +137,9 @@ impl Logon {
     }
 
     fn credentials(&self) -> Credentials {
-        Credentials::password(self.account.parse().unwrap(), self.password.as_str())
+        self.credentials.clone().unwrap_or_else(|| {
+            Credentials::password(self.account.parse().unwrap(), self.password.as_str())
+        })
     }
 
     /// By the blocking drivers.

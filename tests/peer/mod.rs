@@ -34,6 +34,7 @@ mod process;
 mod pyspnego;
 mod samba_ad;
 mod samba_registry;
+mod softhsm;
 mod tshark;
 mod winrm;
 
@@ -56,6 +57,7 @@ pub use process::Process;
 pub use pyspnego::{PyspnegoClient, PyspnegoServer};
 pub use samba_ad::SambaAd;
 pub use samba_registry::SambaRegistry;
+pub use softhsm::Cards;
 pub use tshark::{Dissected, dissect_kerberos, dissect_ts_requests};
 pub use winrm::{WinrmClient, WinrmServer};
 
@@ -75,6 +77,8 @@ pub enum Peer {
     MitKdc,
     /// kdcproxy in the same virtual environment as pyspnego.
     KdcProxy,
+    /// SoftHSM with OpenSC's pkcs11-tool.
+    SoftHsm,
     /// Samba as a domain controller; it needs root.
     SambaAd,
     /// Samba's registry and the tool that imports and exports it.
@@ -96,7 +100,8 @@ impl Peer {
             Self::Pyspnego | Self::KdcProxy => Self::folder().join("venv/bin/python"),
             Self::Winrm => Self::folder().join("winrm/bin/python"),
             Self::Gss => PathBuf::from("/usr/bin/python3"),
-            Self::MitKdc
+            Self::SoftHsm
+            | Self::MitKdc
             | Self::SambaAd
             | Self::SambaRegistry
             | Self::Freerdp
@@ -128,6 +133,7 @@ impl Peer {
             Self::Gss => "python3-gssapi with gss-ntlmssp",
             Self::MitKdc => "krb5-kdc with krb5-pkinit, krb5-user and faketime",
             Self::KdcProxy => "kdcproxy",
+            Self::SoftHsm => "softhsm2 with opensc",
             Self::SambaAd => "samba-ad-dc, which runs as root only,",
             Self::SambaRegistry => "samba-common-bin",
             Self::Openssl => "openssl",
@@ -165,6 +171,7 @@ impl Peer {
             }),
             Self::MitKdc => MIT.iter().all(|tool| Path::new(tool).exists()) && pkinit_plugin(),
             Self::Freerdp => FREERDP.iter().all(|tool| Path::new(tool).exists()),
+            Self::SoftHsm => Cards::installed(),
             Self::KdcProxy => Self::Pyspnego.installed(),
             Self::Tshark => Path::new("/usr/bin/tshark").exists(),
             Self::Openssl => Path::new("/usr/bin/openssl").exists(),

@@ -19,11 +19,17 @@ const MAX_NAMES: usize = 64;
 pub(super) struct Certificate<'a> {
     /// The issuer, a Name in DER.
     pub(super) issuer: &'a [u8],
+    /// The subject, likewise.
+    pub(super) subject: &'a [u8],
+    /// The identifiers of the public key's algorithm and of its curve, where it has one.
+    pub(super) key: (&'a [u8], Option<&'a [u8]>),
     /// The contents of the serial number.
     pub(super) serial_number: &'a [u8],
     pub(super) subject_key_identifier: Option<&'a [u8]>,
     /// Whether its key may sign, where it says what its key may do.
     pub(super) digital_signature: Option<bool>,
+    /// Identifiers of what it is meant for, where it says that.
+    pub(super) purposes: Option<Vec<&'a [u8]>>,
     pub(super) names: Vec<AlternativeName<'a>>,
 }
 
@@ -39,6 +45,7 @@ pub(super) enum AlternativeName<'a> {
 }
 
 const CERTIFICATE: &str = "Certificate";
+const SUBJECT_PUBLIC_KEY_INFO: &str = "TBSCertificate.subjectPublicKeyInfo";
 
 impl<'a> Certificate<'a> {
     pub(super) fn decode(der: &'a [u8]) -> Result<Self, InvalidMessage> {
@@ -51,16 +58,19 @@ impl<'a> Certificate<'a> {
         fields.read(SEQUENCE, "TBSCertificate.signature")?;
         let issuer = whole(&mut fields, "TBSCertificate.issuer")?;
         fields.read(SEQUENCE, "TBSCertificate.validity")?;
-        fields.read(SEQUENCE, "TBSCertificate.subject")?;
-        fields.read(SEQUENCE, "TBSCertificate.subjectPublicKeyInfo")?;
+        let subject = whole(&mut fields, "TBSCertificate.subject")?;
+        let key = key(fields.read(SEQUENCE, SUBJECT_PUBLIC_KEY_INFO)?)?;
         for number in [1, 2] {
             fields.optional(primitive(number), "TBSCertificate.uniqueID")?;
         }
         let mut found = Self {
             issuer,
+            subject,
+            key,
             serial_number: serial_number.rest(),
             subject_key_identifier: None,
             digital_signature: None,
+            purposes: None,
             names: Vec::new(),
         };
         const EXTENSIONS: &str = "TBSCertificate.extensions";
@@ -88,6 +98,14 @@ impl<'a> Certificate<'a> {
                 let first = bits.get(1).copied().unwrap_or_default();
                 self.digital_signature = Some(first & 0x80 != 0);
             }
+            oid::EXTENDED_KEY_USAGE => {
+                let mut list = value.read(SEQUENCE, "ExtKeyUsage")?;
+                let mut purposes = Vec::new();
+                while !list.is_empty() && purposes.len() < MAX_NAMES {
+                    purposes.push(list.read(OBJECT_IDENTIFIER, "ExtKeyUsage")?.rest());
+                }
+                self.purposes = Some(purposes);
+            }
             oid::SUBJECT_ALT_NAME => {
                 let mut names = value.read(SEQUENCE, "SubjectAltName")?;
                 while !names.is_empty() {
@@ -101,6 +119,14 @@ impl<'a> Certificate<'a> {
         }
         Ok(())
     }
+}
+
+/// The identifiers of a SubjectPublicKeyInfo.
+fn key(mut info: Reader<'_>) -> Result<(&[u8], Option<&[u8]>), InvalidMessage> {
+    let mut algorithm = info.read(SEQUENCE, SUBJECT_PUBLIC_KEY_INFO)?;
+    let kind = algorithm.read(OBJECT_IDENTIFIER, SUBJECT_PUBLIC_KEY_INFO)?;
+    let curve = algorithm.optional(OBJECT_IDENTIFIER, SUBJECT_PUBLIC_KEY_INFO)?;
+    Ok((kind.rest(), curve.map(|curve| curve.rest())))
 }
 
 fn alternative_name<'a>(
@@ -173,24 +199,4 @@ pub(super) fn whole<'a>(
     fields.read(tag, field)?;
     let length = before.len().saturating_sub(fields.rest().len());
     Ok(before.get(..length).unwrap_or_default())
-}
-
-/// Whose a client's certificate is by its subjectAltName: a user principal name, `alice@corp.example`, else the Kerberos
-/// principal, `alice@REALM`; none where it has neither, or is malformed.
-///
-/// That is for the KDC to say in the end, which knows accounts' other mappings.
-pub fn principal_name(certificate: &[u8]) -> Option<String> {
-    let certificate = Certificate::decode(certificate).ok()?;
-    let upn = certificate.names.iter().find_map(|name| match name {
-        AlternativeName::Upn(upn) => Some((*upn).to_owned()),
-        _ => None,
-    });
-    upn.or_else(|| {
-        certificate.names.iter().find_map(|name| match name {
-            AlternativeName::Kerberos(realm, name) => {
-                Some(format!("{name}@{}", realm.to_str_lossy()))
-            }
-            _ => None,
-        })
-    })
 }

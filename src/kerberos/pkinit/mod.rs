@@ -7,6 +7,7 @@
 //! the key of the reply. Encryption to the client's key, PKINIT's other way, is not offered.
 
 mod certificate;
+mod client_certificate;
 mod cms;
 mod diffie_hellman;
 mod encoding;
@@ -20,7 +21,7 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-pub use certificate::principal_name;
+pub use client_certificate::{KeyKind, chain_of, is_for_logons, key_kind, principal_name};
 pub use diffie_hellman::DhGroup;
 pub(super) use exchange::{Agreement, Request, offered_group};
 pub use options::{KdcPurpose, PkinitOptions};
