@@ -99,7 +99,7 @@ pub(crate) fn try_out(patient: &Patient, reached: &Reached, permitted: bool) -> 
                 complete.version, complete.proof
             );
             let verdict = match delegated {
-                Delegated::HungUp => Verdict::Note,
+                Delegated::HungUp | Delegated::Status(_) => Verdict::Note,
                 _ => Verdict::Ok,
             };
             let finding = Finding::new(Step::Logon, verdict, says);
@@ -115,6 +115,9 @@ pub(crate) fn try_out(patient: &Patient, reached: &Reached, permitted: bool) -> 
                 }
                 Delegated::Authorized => finding
                     .also("the password was delegated, and the server says that the user may log on"),
+                Delegated::Status(status) => finding.also(format!(
+                    "the password was delegated, and the service answered with status {status}"
+                )),
                 Delegated::Taken => {
                     finding.also("the password was delegated, and the service has taken it")
                 }
@@ -154,6 +157,8 @@ enum Delegated {
     Authorized,
     /// It says so, as WinRM has it.
     Taken,
+    /// Another status of HTTP than those for a success or a refusal.
+    Status(u16),
     Silence,
     HungUp,
 }
@@ -256,8 +261,9 @@ fn log_on(
                 }
                 if let Way::Headers(headers) = &stream.sock {
                     return match headers.status() {
+                        200..=299 => Ok((complete, Delegated::Taken)),
                         401 => Err(Trouble::Closed.into()),
-                        _ => Ok((complete, Delegated::Taken)),
+                        status => Ok((complete, Delegated::Status(status))),
                     };
                 }
                 return Ok((complete, second_thought(&mut stream)?));
