@@ -1,6 +1,7 @@
 //! Names of services and of accounts.
 
 use std::fmt::{self, Write};
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 /// A service principal name, `class/host` or `class/host:port`, e.g. `TERMSRV/web.example.com`.
@@ -11,10 +12,11 @@ use std::str::FromStr;
 pub struct ServicePrincipalName(Box<str>);
 
 impl ServicePrincipalName {
-    /// For a service class and an instance (`host` or `host:port`).
+    /// For a service class and an instance: `host` or `host:port`, where an IPv6 address with a port is in brackets.
     ///
     /// # Errors
-    /// Where a part is empty, holds a `/`, white space or a control character.
+    /// Where a part is empty, holds a `/`, white space or a control character, or the instance is anything else than a host
+    /// and a port.
     pub fn new(class: &str, instance: &str) -> Result<Self, InvalidName> {
         let bad = |part: &str| {
             part.is_empty()
@@ -22,7 +24,7 @@ impl ServicePrincipalName {
                     .chars()
                     .any(|c| c == '/' || c.is_whitespace() || c.is_control())
         };
-        if bad(class) || bad(instance) {
+        if bad(class) || bad(instance) || !is_instance(instance) {
             return Err(InvalidName {
                 expected: "a service principal name such as TERMSRV/host.example.com",
             });
@@ -58,22 +60,51 @@ impl ServicePrincipalName {
 
     /// The host, without a port, and without the brackets of an IPv6 address.
     pub fn host(&self) -> &str {
-        let (_, instance) = self.parts();
-        if let Some((address, _)) = instance
-            .strip_prefix('[')
-            .and_then(|rest| rest.split_once(']'))
-        {
-            return address;
-        }
-        match instance.split_once(':') {
-            Some((host, port)) if !port.contains(':') => host,
-            _ => instance,
-        }
+        split_instance(self.parts().1).0
+    }
+
+    /// The whole name, less the port.
+    pub(crate) fn without_port(&self) -> &str {
+        let (_, port) = split_instance(self.parts().1);
+        port.and_then(|port| self.0.strip_suffix(port)?.strip_suffix(':'))
+            .unwrap_or(&self.0)
     }
 
     fn parts(&self) -> (&str, &str) {
         self.0.split_once('/').unwrap_or_default()
     }
+}
+
+/// The host in an instance, without brackets, and the port, where there is one.
+fn split_instance(instance: &str) -> (&str, Option<&str>) {
+    let bracketed = instance.strip_prefix('[');
+    if let Some((address, rest)) = bracketed.and_then(|rest| rest.split_once(']')) {
+        return (address, rest.strip_prefix(':'));
+    }
+    match instance.split_once(':') {
+        Some((host, port)) if !port.contains(':') => (host, Some(port)),
+        _ => (instance, None),
+    }
+}
+
+/// Whether an instance is a host and a port, and nothing else. Policy judges the whole name, while TLS and Kerberos prove the
+/// host: were there more to it, `evil.example:x.example.com` would have the one host proved and another one allowed.
+fn is_instance(instance: &str) -> bool {
+    let (host, port) = split_instance(instance);
+    // In one way only, so that no other spelling of a port goes past a pattern.
+    let is_port =
+        |port: &str| matches!(port.parse::<u16>(), Ok(number) if number.to_string() == port);
+    let address = host.split_once('%').map_or(host, |(address, _)| address);
+    let is_address = address.parse::<Ipv6Addr>().is_ok();
+    let is_whole = match instance.strip_prefix('[') {
+        Some(rest) => {
+            let rest = rest.strip_prefix(host);
+            let rest = rest.and_then(|rest| rest.strip_prefix(']'));
+            is_address && rest.is_some_and(|rest| rest.is_empty() || port.is_some())
+        }
+        None => !host.is_empty() && (is_address || !host.contains([':', '[', ']'])),
+    };
+    is_whole && port.is_none_or(is_port)
 }
 
 impl FromStr for ServicePrincipalName {
@@ -176,6 +207,62 @@ pub struct InvalidName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instance_is_a_host_and_a_port() {
+        for (instance, host, without_port) in [
+            ("a.example.com", "a.example.com", "S/a.example.com"),
+            ("a.example.com.", "a.example.com.", "S/a.example.com."),
+            ("a.example.com:5986", "a.example.com", "S/a.example.com"),
+            ("10.0.0.1:65535", "10.0.0.1", "S/10.0.0.1"),
+            ("::1", "::1", "S/::1"),
+            ("fe80::1%eth0", "fe80::1%eth0", "S/fe80::1%eth0"),
+            ("[::1]", "::1", "S/[::1]"),
+            ("[fe80::1%2]:3389", "fe80::1%2", "S/[fe80::1%2]"),
+            (
+                "[::ffff:10.0.0.1]:1",
+                "::ffff:10.0.0.1",
+                "S/[::ffff:10.0.0.1]",
+            ),
+        ] {
+            let name = ServicePrincipalName::new("S", instance).unwrap();
+            assert_eq!(name.host(), host);
+            assert_eq!(name.without_port(), without_port);
+        }
+    }
+
+    /// The host that is proved is the one that policy has judged.
+    #[test]
+    fn refuses_an_instance_with_a_second_host_in_it() {
+        for instance in [
+            "evil.example:x.example.com",
+            "evil.example:443.example.com",
+            "[evil.example].example.com",
+            "[evil.example]",
+            "[::1].example.com",
+            "[::1]x:443",
+            "[::1]443",
+            "[::1",
+            "[]",
+            "[]:1",
+            "[::1]]",
+            "::1]",
+            "a[::1]",
+            "a]:1",
+            ":443",
+            "a:",
+            "[::1]:",
+            "a:+80",
+            "a:080",
+            "a:65536",
+            "a:b",
+            "a:1:2",
+            "a:1:x.example.com",
+        ] {
+            let name = ServicePrincipalName::new("TERMSRV", instance);
+            assert!(name.is_err(), "{instance}");
+        }
+    }
 
     #[test]
     fn an_account_is_shown_on_one_line() {

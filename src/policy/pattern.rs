@@ -8,7 +8,7 @@ use crate::name::ServicePrincipalName;
 ///
 /// It has at most one `*`, which stands for any text, also for an empty one and for one with dots; all else is compared
 /// whole and without regard to ASCII case. A dot at the end of the host is not regarded. A port is part of the name:
-/// `TERMSRV/host` does not fit `TERMSRV/host:3390`. Two patterns that fit the same names are equal; each is shown as it
+/// `TERMSRV/host` does not fit `TERMSRV/host:3390` (yet denies it, see [`DelegationPolicy`](super::DelegationPolicy)). Two patterns that fit the same names are equal; each is shown as it
 /// was written.
 ///
 /// ```
@@ -62,7 +62,8 @@ impl FromStr for SpnPattern {
     type Err = InvalidPattern;
 
     /// # Errors
-    /// Where there are two `*`, a white space or a control character, or neither a `*` nor the `/` that every name has.
+    /// Where there are two `*`, a white space or a control character, or where it fits no name: each has one `/`, between
+    /// the service class and the host.
     fn from_str(pattern: &str) -> Result<Self, Self::Err> {
         let foreign = |c: char| c.is_whitespace() || c.is_control();
         let reason = if pattern.matches('*').count() > 1 {
@@ -71,6 +72,10 @@ impl FromStr for SpnPattern {
             "it holds a white space or a control character"
         } else if !pattern.contains(['/', '*']) {
             "it has no service class, such as TERMSRV/ or WSMAN/, before the host"
+        } else if pattern.matches('/').count() > 1 {
+            "it has more than one `/`, of which a name has a single one, behind the service class"
+        } else if pattern.starts_with('/') || pattern.ends_with('/') {
+            "it has nothing before or nothing behind the `/`, where a name has the service class and the host"
         } else {
             return Ok(Self::new(pattern));
         };
@@ -200,6 +205,14 @@ mod tests {
             ("**", "more than one `*`"),
             ("TERMSRV/ *", "white space"),
             ("TERMSRV/a\n", "control character"),
+            ("WSMAN/WSMAN/a", "more than one `/`"),
+            ("WSMAN/http://a", "more than one `/`"),
+            ("*/a/*", "more than one `*`"),
+            ("*/a/b", "more than one `/`"),
+            ("WSMAN/", "nothing behind"),
+            ("*/", "nothing behind"),
+            ("/a", "nothing before"),
+            ("/*", "nothing before"),
         ] {
             let error = SpnPattern::try_from(text).unwrap_err();
             assert_eq!(&*error.pattern, text);
