@@ -46,7 +46,8 @@ const PROOFS: [ServerProof; 3] = [
 /// The client's delegation policy. The default permits nothing.
 ///
 /// A target receives credentials where a pattern allows it and none denies it. Which list of patterns has to allow it
-/// depends on the class of the credentials and on how the server has proved who it is: see [`ServerProof`].
+/// depends on the class of the credentials and on how the server has proved who it is: see [`ServerProof`]. A pattern
+/// without a port denies its host on every port, while one that allows has to fit the port, too.
 ///
 /// ```
 /// use credssp::policy::{CredentialClass, DelegationPolicy};
@@ -195,7 +196,9 @@ impl DelegationPolicy {
             pattern: pattern.map(|found| found.pattern.as_str().into()),
             certificate: None,
         };
-        if let Some(found) = self.find(deny, &name) {
+        // A port must not be the way past a denial.
+        let host = pattern::normalized(target.without_port());
+        if let Some(found) = self.find(deny, &name).or_else(|| self.find(deny, &host)) {
             return Err(denied(DelegationDeniedReason::Denied, deny, Some(found)));
         }
         if let Some(found) = self.find(allow, &name) {
@@ -381,6 +384,38 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_port_is_no_way_past_a_denial() {
+        let allow = DelegationPolicy::permit_everything;
+        let host = allow().deny_fresh(pattern("WSMAN/*.dmz.example.com"));
+        let address = allow().deny_fresh(pattern("WSMAN/[::1]"));
+        let port = allow().deny_fresh(pattern("WSMAN/a.dmz.example.com:1"));
+        for (policy, target, denied) in [
+            (&host, "WSMAN/a.dmz.example.com:5986", true),
+            (&host, "WSMAN/a.dmz.example.com.:5986", true),
+            (&host, "WSMAN/dmz.example.com:5986", false),
+            (&address, "WSMAN/[::1]:5986", true),
+            (&address, "WSMAN/[::2]:5986", false),
+            (&port, "WSMAN/a.dmz.example.com:1", true),
+            (&port, "WSMAN/a.dmz.example.com:2", false),
+            (&port, "WSMAN/a.dmz.example.com", false),
+        ] {
+            let expected = denied.then_some(DelegationDeniedReason::Denied);
+            assert_eq!(
+                reason(policy, target, ServerProof::None),
+                expected,
+                "{target}"
+            );
+        }
+        // What allows stays exact.
+        let policy = DelegationPolicy::default().allow_fresh(pattern("WSMAN/a"));
+        let not_allowed = Some(DelegationDeniedReason::NotAllowed);
+        assert_eq!(
+            reason(&policy, "WSMAN/a:1", ServerProof::Kerberos),
+            not_allowed
+        );
     }
 
     #[test]
