@@ -236,6 +236,55 @@ fn a_decision_is_told_with_the_list_and_the_pattern() {
     }
 }
 
+/// What a refusal proposes has to work, and to open no more than the one host or its own domain.
+#[test]
+fn a_remedy_goes_no_further_than_it_has_to() {
+    let refusal = |target: &str, policy: &DelegationPolicy, proof| {
+        let denied = policy.decide(&spn(target), CredentialClass::Fresh, proof);
+        denied.unwrap_err().to_string()
+    };
+    let nothing = DelegationPolicy::default();
+    for (target, proposal) in [
+        (
+            "WSMAN/web.corp.example",
+            "WSMAN/web.corp.example or WSMAN/*.corp.example [",
+        ),
+        (
+            "WSMAN/web.corp.example.",
+            "WSMAN/web.corp.example. or WSMAN/*.corp.example [",
+        ),
+        ("WSMAN/example.com", "WSMAN/example.com ["),
+        ("WSMAN/example.com.", "WSMAN/example.com. ["),
+        ("WSMAN/web", "WSMAN/web ["),
+        ("WSMAN/10.0.0.1", "WSMAN/10.0.0.1 ["),
+        ("WSMAN/10.0.0.1.", "WSMAN/10.0.0.1. ["),
+        ("WSMAN/[::ffff:10.0.0.1]", "WSMAN/[::ffff:10.0.0.1] ["),
+        (
+            "WSMAN/web.corp.example:5986",
+            "WSMAN/web.corp.example:5986 [",
+        ),
+    ] {
+        let text = refusal(target, &nothing, ServerProof::Certificate);
+        assert!(
+            text.contains(&format!("with the pattern {proposal}")),
+            "{text}"
+        );
+        // Whoever answers in a name that nothing proves would have a whole domain's.
+        for policy in [&nothing, &nothing.clone().allow_fresh(pattern("*"))] {
+            let text = refusal(target, policy, ServerProof::None);
+            assert!(text.contains(&format!("the pattern {target}")), "{text}");
+            assert!(!text.contains("/*."), "{text}");
+        }
+    }
+    for target in ["WSMAN/web.corp.example:5986", "WSMAN/web.corp.example."] {
+        let text = refusal(target, &nothing, ServerProof::None);
+        assert!(
+            text.contains("setspn -S WSMAN/web.corp.example ACCOUNT"),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn a_list_that_is_written_to_keeps_the_defaults_it_had() {
     let list = PolicyList::AllowFresh;

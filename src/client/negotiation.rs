@@ -17,22 +17,14 @@ pub(super) fn initiator(client: &Client) -> Result<Box<dyn Initiator>, Error> {
     if config.mechanisms.is_empty() {
         return Err(ApiMisuse::NoMechanisms.into());
     }
-    config.check_delegated(target, &client.credentials)?;
+    config.check_policy(target, &client.credentials, &[client.proof])?;
     let request = InitiatorRequest::new(target, &client.credentials, &config.environment);
-    let mut denied = None;
-    let mut permitted = Vec::new();
-    for provider in &config.mechanisms {
+    let permits = |provider: &&Arc<dyn MechanismProvider>| {
         let proof = config.proof_by(provider.mechanism(), client.proof);
         let class = client.credentials.class();
-        match config.policy.decide(target, class, proof) {
-            Ok(_) => permitted.push(provider.clone()),
-            Err(error) => denied = Some(error),
-        }
-    }
-    // A denial counts only where no permitted mechanism is left.
-    if let (true, Some(denied)) = (permitted.is_empty(), denied) {
-        return Err(denied.into());
-    }
+        config.policy.decide(target, class, proof).is_ok()
+    };
+    let permitted: Vec<_> = config.mechanisms.iter().filter(permits).cloned().collect();
     match config.negotiation {
         Negotiation::Spnego => spnego::initiator(&permitted, request),
         Negotiation::Bare => bare(&permitted, request),

@@ -48,12 +48,17 @@ impl DelegationDenied {
         self
     }
 
-    /// The patterns that would fit: the name itself, and its domain's.
+    /// The patterns to add: the name itself, and its domain's where that is not perhaps all of `com`. Without a proof, whoever
+    /// answers in any name of the domain would have the credentials: there the name has to do.
     fn patterns(&self) -> String {
-        let (target, host) = (&self.target, self.target.host());
-        match host.split_once('.') {
+        let target = &self.target;
+        let has_port = target.without_port() != target.as_str();
+        match self.host().split_once('.') {
             Some((_, domain))
-                if !self.is_address() && !domain.is_empty() && target.as_str().ends_with(host) =>
+                if self.proof != ServerProof::None
+                    && domain.contains('.')
+                    && !self.is_address()
+                    && !has_port =>
             {
                 format!("{target} or {}/*.{domain}", target.class())
             }
@@ -61,8 +66,13 @@ impl DelegationDenied {
         }
     }
 
+    /// The host, as Kerberos knows it: without the dot at its end.
+    fn host(&self) -> &str {
+        self.target.host().trim_end_matches('.')
+    }
+
     fn is_address(&self) -> bool {
-        self.target.host().parse::<IpAddr>().is_ok()
+        self.host().parse::<IpAddr>().is_ok()
     }
 
     /// How the server comes to a better proof.
@@ -79,10 +89,12 @@ impl DelegationDenied {
         if self.is_address() {
             f.write_str("connect to it by name, for Kerberos knows no addresses")
         } else {
+            // Kerberos knows services without a port.
+            let (class, host) = (target.class(), self.host());
             write!(
                 f,
-                "let Kerberos prove it, for which its account has to have the name {target} (setspn -Q {target} finds it, \
-                 setspn -S {target} ACCOUNT adds it)"
+                "let Kerberos prove it, for which its account has to have the name {class}/{host} (setspn -Q {class}/{host} \
+                 finds it, setspn -S {class}/{host} ACCOUNT adds it)"
             )
         }
     }
@@ -129,7 +141,7 @@ impl DelegationDenied {
             DelegationDeniedReason::NotAllowed => {
                 write!(
                     f,
-                    "no policy allows delegating {class} credentials to {target} (server proved by {proof}): {list} is \
+                    "no policy allows delegating {class} credentials to {target} (with the server proved by {proof}): {list} is \
                      {state}"
                 )?;
                 match state {
