@@ -257,6 +257,7 @@ fn a_deleted_key_takes_all_below_it_along() {
             1,
         ),
         ("HKEY_LOCAL_MACHINE", 0),
+        ("hklm", 0),
     ] {
         let mut settings = whole();
         let file = format!("{HEADER}[-{path}]\r\n");

@@ -63,10 +63,9 @@ pub(super) fn find(path: &str) -> Option<Key> {
 
 /// The path with the long name of its root.
 fn whole(path: &str) -> String {
-    match path.split_once('\\') {
-        Some((root, rest)) if root.eq_ignore_ascii_case("HKLM") => {
-            ["HKEY_LOCAL_MACHINE", r"\", rest].concat()
-        }
+    let root = path.split_once('\\').map_or(path, |(root, _)| root);
+    match path.strip_prefix(root) {
+        Some(rest) if root.eq_ignore_ascii_case("HKLM") => ["HKEY_LOCAL_MACHINE", rest].concat(),
         _ => path.into(),
     }
 }
