@@ -4,8 +4,8 @@
 //! a [`CredentialClass`]: *fresh* are those that a caller passes for this one logon, which all are that the caller does
 //! not declare to be something else.
 //!
-//! [`DelegationPolicy`] is the policy itself. [`MachineSettings`] is all that a Windows machine has about CredSSP in its
-//! registry, from and to files: the policy, and beside it the [`EncryptionOracleRemediation`] and the [`WinRmSwitches`].
+//! [`DelegationPolicy`] is the policy itself. [`MachineSettings`] is what a Windows machine has about CredSSP in its registry,
+//! from and to files: the policy, and beside it the [`EncryptionOracleRemediation`] and the [`WinRmSwitches`].
 
 mod decision;
 mod list;

@@ -6,6 +6,10 @@ use super::{
 
 /// Whether WinRM uses CredSSP: `auth_credssp` of its client and of its service, which stand below
 /// `SOFTWARE\Microsoft\Windows\CurrentVersion\WSMAN`. Both are off until somebody turns them on.
+///
+/// On Windows the group policies "Allow CredSSP authentication", `AllowCredSSP` below
+/// `SOFTWARE\Policies\Microsoft\Windows\WinRM`, override them. These are not read:
+/// [`RegReport::foreign`](super::RegReport::foreign) names their keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WinRmSwitches {
