@@ -165,6 +165,49 @@ fn kerberos_proves_the_server_by_itself() {
     }
 }
 
+/// A Kerberos whose answers nobody here can check proves nothing; nor does one beside it, for a context does not say which of
+/// the two it is of.
+#[test]
+fn a_mechanism_that_does_not_prove_the_server_counts_as_no_proof() {
+    #[derive(Debug)]
+    struct Unproving(Arc<dyn MechanismProvider>);
+
+    impl MechanismProvider for Unproving {
+        fn mechanism(&self) -> Mechanism {
+            self.0.mechanism()
+        }
+
+        fn oids(&self) -> &'static [Oid] {
+            self.0.oids()
+        }
+
+        fn proves_server(&self) -> bool {
+            false
+        }
+
+        fn initiator(&self, request: InitiatorRequest<'_>) -> Option<Box<dyn Initiator>> {
+            self.0.initiator(request)
+        }
+
+        fn acceptor(&self, request: AcceptorRequest<'_>) -> Box<dyn Acceptor> {
+            self.0.acceptor(request)
+        }
+    }
+
+    let unproving = || -> Arc<dyn MechanismProvider> { Arc::new(Unproving(Toy::kerberos(2))) };
+    for mechanisms in [
+        vec![unproving()],
+        vec![unproving(), Toy::kerberos(2)],
+        vec![Toy::kerberos(2), unproving()],
+    ] {
+        let mut pair = Pair::with_mechanisms(mechanisms, vec![Toy::kerberos(2)]);
+        pair.client.policy = DelegationPolicy::default().allow_fresh("TERMSRV/*".parse().unwrap());
+        let outcome = pair.run();
+        assert_denied(&outcome, DelegationDeniedReason::NtlmOnly, &[]);
+        assert!(outcome.sent.is_empty());
+    }
+}
+
 /// What counts in the end is the context that was established, not what was hoped for.
 #[test]
 fn policy_is_asked_again_before_the_credentials_go() {

@@ -199,6 +199,30 @@ fn texts_may_be_in_octets() {
     }
 }
 
+#[test]
+fn a_backslash_that_escapes_nothing_stands_for_itself() {
+    let file = format!(
+        "{HEADER}[{DELEGATION}]\n\"DenyFreshCredentials\"=dword:1\n\
+         [{DELEGATION}\\DenyFreshCredentials]\n\"1\"=\"a\\b/c\\\\d\"\n"
+    );
+    let settings = read(file.as_bytes());
+    let patterns = settings.delegation.list(PolicyList::DenyFresh).patterns();
+    assert_eq!(patterns[0].as_str(), r"a\b/c\d");
+}
+
+/// Names of values have no case, and a value that comes twice is the later one.
+#[test]
+fn a_value_is_known_by_its_name_in_any_case() {
+    let file = format!(
+        "{HEADER}[{DELEGATION}]\n\"DENYFRESHCREDENTIALS\"=dword:0\n\"denyfreshcredentials\"=dword:1\n\
+         [{DELEGATION}\\DenyFreshCredentials]\n\"Lab\"=\"WSMAN/a\"\n\"Dmz\"=\"WSMAN/b\"\n\
+         \"DMZ\"=\"WSMAN/c\"\n\"LAB\"=-\n"
+    );
+    let list = read(file.as_bytes());
+    let list = list.delegation.list(PolicyList::DenyFresh);
+    assert_eq!(*list, enabled(&["WSMAN/c"], false));
+}
+
 /// A mistake that is made with these policies: patterns without the switch. They count for nothing, here as there.
 #[test]
 fn patterns_of_a_list_that_is_not_enabled_are_named() {
@@ -262,7 +286,7 @@ fn a_deleted_key_takes_all_below_it_along() {
         let mut settings = whole();
         let file = format!("{HEADER}[-{path}]\r\n");
         let report = settings.merge_reg(file.as_bytes()).unwrap();
-        assert_eq!(report.foreign, [""; 0]);
+        assert_eq!(report, Default::default());
         let delegation = settings.delegation != DelegationPolicy::default();
         assert_eq!(delegation, path.ends_with("WSMAN"));
         assert_eq!(settings.allow_protected_creds.is_some(), delegation);
@@ -297,6 +321,11 @@ fn what_is_malformed_is_refused_with_its_line() {
             3,
             "a key in brackets before",
         ),
+        (
+            format!("{HEADER}{key}\n[-{DELEGATION}]\n\"AllowFreshCredentials\"=dword:1\n"),
+            5,
+            "a key in brackets before",
+        ),
         (format!("{HEADER}[KEY\n"), 3, "closing bracket"),
         (format!("{HEADER}nonsense\n"), 3, "a key in brackets or"),
         (
@@ -323,9 +352,20 @@ fn what_is_malformed_is_refused_with_its_line() {
             "eight hexadecimal",
         ),
         (
+            format!("{HEADER}{key}\n\"a\"=dword:000000001\n"),
+            4,
+            "eight hexadecimal",
+        ),
+        (
             format!("{HEADER}{key}\n\"a\"=hex:001\n"),
             4,
             "two hexadecimal",
+        ),
+        // Lines within a value count, too.
+        (
+            format!("{HEADER}{key}\n\"a\"=\"b\nc\"\n\"d\"=hex:00,\\\n  00,\\\n  00\nnonsense\n"),
+            9,
+            "a key in brackets or",
         ),
         (
             format!("{HEADER}{key}\n\"a\"=hex:00,\\ 1\n"),
@@ -354,6 +394,12 @@ fn what_is_malformed_is_refused_with_its_line() {
         ),
         (
             format!("{HEADER}{list}\n\"1\"=dword:1\n"),
+            4,
+            "AllowFreshCredentials has to be a key whose values are texts",
+        ),
+        // A list of texts, REG_MULTI_SZ.
+        (
+            format!("{HEADER}{list}\n\"1\"=hex(7):61,00,2f,00,2a,00,00,00,00,00\n"),
             4,
             "AllowFreshCredentials has to be a key whose values are texts",
         ),

@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 
 use credssp::account::AccountRequest;
 use credssp::error::{NtStatus, OtherError, Step};
+use credssp::rdp::client::NegotiationConfig;
 use credssp::stream::Error;
 use credssp::tls::{Acceptor, Connector, Identity, Trust, server_public_key};
-use credssp::{Account, Client, Credentials, ServerConfig};
+use credssp::{Account, Client, ClientConfig, Credentials, DelegationPolicy, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
@@ -73,6 +74,28 @@ async fn delegates_from_spawned_tasks() {
             assert_eq!(server.await.unwrap(), alice());
             assert_eq!(client.await.unwrap().version, 6);
         }
+    }
+}
+
+/// Where policy forbids the target whatever it proves, it does not even hear of TLS.
+#[tokio::test]
+async fn a_forbidden_target_receives_not_an_octet() {
+    let connector = Connector::new(ClientConfig::new(DelegationPolicy::default())).unwrap();
+    let negotiation = NegotiationConfig::default();
+    for rdp in [false, true] {
+        let (client, mut server) = sockets();
+        let error = if rdp {
+            let connected =
+                connector.connect_rdp_async(client, localhost(), credentials(), &negotiation);
+            connected.await.map(drop).unwrap_err()
+        } else {
+            let connected = connector.connect_async(client, localhost(), credentials());
+            connected.await.map(drop).unwrap_err()
+        };
+        assert_eq!(error.kind(), "DelegationDenied");
+        let mut received = Vec::new();
+        server.read_to_end(&mut received).await.unwrap();
+        assert!(received.is_empty(), "{rdp}: {received:x?}");
     }
 }
 

@@ -13,7 +13,7 @@ use credssp::proof::{
 };
 use credssp::tls::{Connector, Identity, TlsVersions, Trust};
 use credssp::{ClientConfig, DelegationPolicy, ServicePrincipalName};
-use rcgen::{ExtendedKeyUsagePurpose, SanType};
+use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, SanType};
 use ring::digest;
 
 use loopback::{
@@ -131,6 +131,9 @@ fn a_refusal_says_why_the_certificate_does_not_prove_the_server() {
     let authority = trusting_authority;
     let mut client = Issued::new(&["localhost"]);
     client.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    // As many tools make them: an authority's, which is no server's.
+    let mut own_authority = Issued::new(&["localhost"]);
+    own_authority.params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let mut other_authority = Trust::default();
     other_authority.roots.push(p256().chain()[0].clone());
     let other_name = |names: &[&str]| ChainProblem::OtherName {
@@ -142,6 +145,12 @@ fn a_refusal_says_why_the_certificate_does_not_prove_the_server() {
         (
             authority(),
             p256(),
+            ChainProblem::SelfSigned,
+            "it is self-signed: pin it",
+        ),
+        (
+            authority(),
+            own_authority.self_signed(),
             ChainProblem::SelfSigned,
             "it is self-signed: pin it",
         ),
