@@ -12,7 +12,9 @@ use credssp::kerberos::krb5_conf::Krb5Conf;
 use credssp::policy::{RegContents, RegEncoding};
 use credssp::spnego::{NegotiationToken, TokenKind};
 use credssp::ts_request::TsRequest;
-use credssp_fuzz::{ap_req, kdc_reply, live, pac, per_message, policy_files, rdp_negotiation};
+use credssp_fuzz::{
+    ap_req, kdc_reply, live, pac, per_message, policy_files, rdp_negotiation, winrm,
+};
 use serde_json::Value;
 
 /// The folder of a target, and names of files with their contents.
@@ -45,6 +47,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     for (name, contents) in rdp_negotiation::seeds() {
         seeds.insert(("rdp_negotiation", name.into()), contents);
+    }
+    for (name, contents) in winrm::body_seeds() {
+        assert!(winrm::body(&contents), "winrm_body refuses {name}");
+        seeds.insert(("winrm_body", name.into()), contents);
+    }
+    for (name, contents) in winrm::header_seeds() {
+        winrm::headers(&contents);
+        seeds.insert(("winrm_headers", name.into()), contents);
     }
     let toml = policy_files::configured().to_toml()?;
     let utf_16 = policy_files::short().to_reg(RegContents::Replacement, RegEncoding::Utf16);

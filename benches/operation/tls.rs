@@ -73,8 +73,8 @@ impl Setup {
 
 /// Two ends of one connection.
 pub(crate) struct Connection {
-    client: ClientConnection,
-    server: ServerConnection,
+    pub(crate) client: ClientConnection,
+    pub(crate) server: ServerConnection,
     records: Vec<u8>,
 }
 

@@ -22,6 +22,7 @@ pub mod policy_files;
 pub mod rdp_negotiation;
 #[path = "../../tests/twin/mod.rs"]
 mod twin;
+pub mod winrm;
 
 /// The decoder of `TSRequest`, against its rasn twin.
 pub fn ts_request(data: &[u8]) {
