@@ -82,6 +82,9 @@ struct Options {
     /// Whom to log on
     #[arg(long, value_name = r"DOMAIN\USER")]
     user: AccountName,
+    /// The service's host, for policy, Kerberos and certificates [default: the URL's]
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
     #[command(flatten)]
     password: PasswordOptions,
     #[command(flatten)]
@@ -111,6 +114,7 @@ enum Action {
 /// What is ready before the service is asked.
 struct Setup {
     url: Uri,
+    host: String,
     connector: Connector,
     credentials: Credentials,
     kdc: Arc<KdcClient>,
@@ -194,6 +198,10 @@ fn configure(options: &Options) -> Result<Setup, Box<dyn Error>> {
     };
     Ok(Setup {
         url: options.url.clone(),
+        host: options
+            .host
+            .clone()
+            .unwrap_or_else(|| options.url.host().unwrap_or_default().into()),
         connector: Connector::with_tls_versions(config, trust, versions)?
             .with_switches(settings.winrm),
         credentials,

@@ -8,7 +8,7 @@ mod peer;
 #[path = "examples/programs.rs"]
 mod programs;
 
-use peer::{Peer, WinrmClient, WinrmServer};
+use peer::{MitKdc, Peer, WinrmClient, WinrmServer};
 use programs::{ACCOUNT, PASSWORD, Run, Server, example};
 use serde_json::{Value, json};
 
@@ -254,4 +254,49 @@ fn a_foreign_service_refuses_a_wrong_password() {
     let service = WinrmServer::start(&["--account", r"CORP\alice:another"]);
     let line = our_client(&service.url(), &[], &["identify"]).line(1);
     assert_eq!(line["kind"], "Rejected", "{line}");
+}
+
+/// Kerberos proves the service under the name WSMAN/host, so that no certificate need do it.
+#[test]
+fn our_ends_log_on_by_kerberos() {
+    if !peer::available(Peer::MitKdc) {
+        return;
+    }
+    const ALICE: &str = r"TEST.EXAMPLE\alice";
+    let kdc = MitKdc::start();
+    let keytab = kdc.path("service.keytab");
+    let service = service(&["--keytab", keytab.to_str().unwrap()]);
+    let address = kdc.address().to_string();
+    let client = |host: &str, options: &[&str]| {
+        let mut command = example("winrm_client");
+        command
+            .args([
+                &*format!("http://{}", service.address),
+                "--user",
+                ALICE,
+                "--host",
+                host,
+            ])
+            .args(["--kdc", &address, "--allow-fresh", "WSMAN/*"])
+            .args(options)
+            .args(["run", "--", "hello"])
+            .env("CREDSSP_PASSWORD", MitKdc::PASSWORD);
+        Run::of(&mut command)
+    };
+    for tls in ["1.2", "1.3"] {
+        let line = client("server.test.example", &["--tls", tls]).line(0);
+        assert_eq!(
+            (&line["mechanism"], &line["proof"]),
+            (&"kerberos".into(), &"kerberos".into())
+        );
+        assert_eq!(line["stdout"], "hello\n");
+        let line = service.line();
+        assert_eq!(
+            (&line["account"], &line["mechanism"]),
+            (&ALICE.into(), &"kerberos".into())
+        );
+    }
+    // No KDC knows this one, and NTLM would prove nothing.
+    let line = client("other.test.example", &[]).line(1);
+    assert_eq!(line["kind"], "Kdc", "{line}");
 }

@@ -6,10 +6,11 @@
 mod http;
 mod pair;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use credssp::credentials::{TsCredentials, TsPasswordCreds};
 use credssp::error::{
     ApiMisuse, AuthenticationFailure, DelegationDeniedReason, Error, InvalidMessageKind, NtStatus,
-    Step, WinRmError,
+    PeerMisbehaved, Step, WinRmError,
 };
 use credssp::policy::{CredentialClass, MachineSettings};
 use credssp::proof::{ServerProof, Thumbprint};
@@ -120,7 +121,6 @@ fn other_schemes_may_stand_around_each_token() {
 /// tokens as there are.
 #[test]
 fn the_server_takes_tokens_joined_and_cut() {
-    use base64::prelude::{BASE64_STANDARD, Engine};
     for cut in [1, 5, 64, usize::MAX] {
         let mut service = Service::new(TlsVersions::Tls12);
         let (client, _) = {
@@ -507,6 +507,34 @@ fn neither_end_goes_on_forever() {
         requests += 1;
     }
     assert_eq!(requests, 65);
+
+    // A service that gives its flight octet by octet.
+    let mut service = Service::new(TlsVersions::Tls12);
+    let mut state = match client(TlsVersions::Tls12).process(401, ["CredSSP"]) {
+        Ok(Handshake::NeedsResponse(state)) => state,
+        other => panic!("{other:?}"),
+    };
+    let answer = service.answer(state.authorization().map(str::as_bytes));
+    let flight = answer.www_authenticate.unwrap();
+    let flight = BASE64_STANDARD
+        .decode(flight.strip_prefix("CredSSP ").unwrap())
+        .unwrap();
+    let mut responses = 1;
+    let error = loop {
+        let octet = BASE64_STANDARD.encode(&flight[responses - 1..responses]);
+        responses += 1;
+        state = match state.process(401, [format!("CredSSP {octet}")]) {
+            Ok(Handshake::NeedsResponse(next)) => next,
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error.error,
+        };
+        assert_eq!(state.authorization(), Some("CredSSP "));
+    };
+    assert!(matches!(
+        error,
+        Error::PeerMisbehaved(PeerMisbehaved::TooManyRounds)
+    ));
+    assert_eq!(responses, 65);
 }
 
 /// TLS that is none gets an alert, where TLS has one.

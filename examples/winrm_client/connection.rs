@@ -1,5 +1,6 @@
 //! One connection to a service: the authentication, then sealed requests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -32,13 +33,13 @@ pub(crate) struct Connection {
     pub(crate) session: Session,
     pub(crate) credssp: client::Complete,
     renewal: Option<Renewal>,
-    kdc: std::sync::Arc<dyn KdcTransport>,
+    kdc: Arc<dyn KdcTransport>,
 }
 
 impl Connection {
     pub(crate) async fn open(setup: Setup) -> Result<Self, Failure> {
-        let host = setup.url.host().unwrap_or_default();
-        let state = setup.connector.start(host, setup.credentials.clone())?;
+        let credentials = setup.credentials.clone();
+        let state = setup.connector.start(&setup.host, credentials)?;
         let mut http = Http::connect(&setup).await?;
         let complete =
             authenticate(&mut http, &*setup.kdc, Handshake::NeedsResponse(state)).await?;
@@ -162,7 +163,8 @@ impl Http {
         let sender = match &setup.https {
             None => handshake(tcp).await?,
             Some(tls) => {
-                let name = ServerName::try_from(host.to_owned()).map_err(transport)?;
+                let name = setup.host.trim_matches(['[', ']']).to_owned();
+                let name = ServerName::try_from(name).map_err(transport)?;
                 let stream = time::timeout(DEADLINE, tls.connect(name, tcp));
                 handshake(stream.await.map_err(late)?.map_err(transport)?).await?
             }
