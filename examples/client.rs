@@ -22,6 +22,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+#[cfg(feature = "pkinit")]
+use credssp::Secret;
 use credssp::client::Complete;
 use credssp::error::{HandshakeError, KdcError, PkinitError, Progress, Step, TlsError};
 use credssp::kerberos::Kerberos;
@@ -38,6 +40,9 @@ use credssp::{AccountName, ClientConfig, Credentials, ServicePrincipalName, stre
 use rustls::{ClientConnection, StreamOwned};
 use serde_json::{Value, json};
 
+#[cfg(feature = "pkinit")]
+#[path = "shared/card.rs"]
+mod card;
 #[path = "shared/command_line.rs"]
 mod command_line;
 #[path = "shared/kerberos.rs"]
@@ -53,6 +58,8 @@ mod trust;
 #[path = "shared/usage.rs"]
 mod usage;
 
+#[cfg(feature = "pkinit")]
+use card::CertificateOptions;
 use command_line::{Protocol, TRANSPORT, print_json, tls_name};
 use kerberos::KdcOptions;
 use password::PasswordOptions;
@@ -89,6 +96,10 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
   To a Remote Desktop server, up to the end of Network Level Authentication; with nothing delegated, where it allows that:
     client host.example.com:3389 --rdp --user 'CORP\alice' --password-file pw.txt --allow-fresh-ntlm-only TERMSRV/host.example.com
     client host.example.com:3389 --rdp --restricted-admin --user 'CORP\alice' --password-file pw.txt --allow-fresh-ntlm-only TERMSRV/host.example.com
+  By a certificate in place of the password, at a KDC that proves itself by its own; nothing else is delegated (feature pkinit):
+    client host.example.com:5000 --cert user.pem --key user.key --kdc-anchors ca.pem --kdc dc.example.com --allow-fresh 'TERMSRV/*.example.com'
+  By a smart card, which is delegated with its PIN (feature pkcs11):
+    client host.example.com:5000 --pkcs11-module /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so --pin-file pin.txt --kdc-anchors ca.pem --kdc dc.example.com --allow-fresh 'TERMSRV/*.example.com'
   By Kerberos alone, with the tickets that kinit has left:
     client host.example.com:5000 --user alice@EXAMPLE.COM --password-file pw.txt --mechanism kerberos --krb5-conf /etc/krb5.conf --ccache /tmp/krb5cc_1000 --allow-fresh 'TERMSRV/*.example.com'
 
@@ -101,8 +112,10 @@ struct Options {
     #[arg(value_name = "HOST:PORT")]
     server: String,
     /// Whom to log on
+    #[cfg_attr(not(feature = "pkinit"), arg(required = true))]
+    #[cfg_attr(feature = "pkinit", arg(required_unless_present = "kdc_anchors"))]
     #[arg(long, value_name = r"DOMAIN\USER")]
-    user: AccountName,
+    user: Option<AccountName>,
     #[command(flatten)]
     password: PasswordOptions,
     /// The server's name, for policy, NTLM and certificates [default: TERMSRV/<host of HOST:PORT>]
@@ -114,6 +127,9 @@ struct Options {
     policy: PolicyOptions,
     #[command(flatten)]
     kdc: KdcOptions,
+    #[cfg(feature = "pkinit")]
+    #[command(flatten)]
+    certificate: CertificateOptions,
     /// Use the tickets of a credential cache in place of the password, which is delegated all the same
     #[arg(long, value_name = "FILE")]
     ccache: Option<PathBuf>,
@@ -135,6 +151,21 @@ struct Options {
 }
 
 impl Options {
+    /// What to log on with, and to delegate.
+    fn credentials(&self) -> Result<Credentials, Box<dyn Error>> {
+        #[cfg(feature = "pkinit")]
+        {
+            let password = self.password.read()?;
+            let password = password.as_ref().map(Secret::expose);
+            let found = self.certificate.credentials(self.user.as_ref(), password)?;
+            if let Some(credentials) = found {
+                return Ok(credentials);
+            }
+        }
+        let user = self.user.clone().ok_or("say by --user whom to log on")?;
+        Ok(Credentials::password(user, self.password.required()?))
+    }
+
     fn negotiation(&self) -> Option<NegotiationConfig<'static>> {
         let mut config = NegotiationConfig::default();
         if self.restricted_admin {
@@ -192,7 +223,7 @@ fn configure(
         Some(spn) => spn.clone(),
         None => ServicePrincipalName::termsrv(host)?,
     };
-    let credentials = Credentials::password(options.user.clone(), options.password.required()?);
+    let credentials = options.credentials()?;
 
     let Policies { settings, remarks } = options.policy.read(MachineSettings::default())?;
     for remark in remarks {
@@ -219,9 +250,17 @@ fn configure(
 fn kerberos(options: &Options) -> Result<(Arc<KdcClient>, Option<Kerberos>), Box<dyn Error>> {
     let (kdc, mut initiator) = options.kdc.configure()?;
     initiator.user_to_user = options.user_to_user;
+    #[cfg(feature = "pkinit")]
+    {
+        initiator.pkinit = Arc::new(options.certificate.pkinit()?);
+    }
     if let Some(path) = &options.keytab {
         let realm = initiator.default_realm.as_deref().unwrap_or_default();
-        let client = ClientName::of(&options.user, realm);
+        let user = options
+            .user
+            .as_ref()
+            .ok_or("say by --user whose key of --keytab it is")?;
+        let client = ClientName::of(user, realm);
         let keytab = files::read_keytab(path)?;
         let keys = keytab.client_keys(&client).ok_or_else(|| {
             let (name, realm, path) = (&client.name, client.realm.to_str_lossy(), path.display());

@@ -252,3 +252,111 @@ fn loopback_shows_each_step_of_kerberos_and_says_how_to_start_a_kdc() {
         "{run:?}"
     );
 }
+
+/// The KDC with a certificate, and a server with the keys of its services.
+#[cfg(feature = "pkinit")]
+fn by_certificate() -> (MitKdc, Server) {
+    let kdc = MitKdc::start_with(&["--pkinit", "kdc"]);
+    let keytab = path(&kdc.path("service.keytab"));
+    let server = Server::start(&["--keytab", &keytab, "--show-secrets"]);
+    (kdc, server)
+}
+
+#[cfg(feature = "pkinit")]
+fn client_of(kdc: &MitKdc, server: &Server, authority: &str) -> std::process::Command {
+    let mut command = example("client");
+    let anchors = path(&kdc.path("pki").join(authority));
+    let address = kdc.address().to_string();
+    command
+        .args([&server.address, "--spn", SPN, "--allow-fresh", "TERMSRV/*"])
+        .args(["--kdc", &address, "--kdc-anchors", &anchors])
+        .env_remove("CREDSSP_PASSWORD");
+    command
+}
+
+#[cfg(feature = "pkinit")]
+#[test]
+fn the_client_logs_on_by_a_certificate() {
+    if !peer::available(Peer::MitKdc) {
+        return;
+    }
+    let (kdc, server) = by_certificate();
+    let [cert, key] = ["pki/rsa.pem", "pki/rsa.key"].map(|name| path(&kdc.path(name)));
+    let by = ["--cert", &cert, "--key", &key];
+    let mut command = client_of(&kdc, &server, "ca.pem");
+    let line = Run::of(command.args(by)).line(0);
+    assert_eq!(line["proof"], "kerberos", "{line}");
+    assert_eq!(line["account"], "pkuser@TEST.EXAMPLE", "{line}");
+    assert_eq!(server.line()["credentials"]["password"], "");
+
+    // A password is delegated, and the account is the one that is given.
+    let mut command = client_of(&kdc, &server, "ca.pem");
+    let user = ["--user", r"TEST.EXAMPLE\pkuser", "--password", "other"];
+    let line = Run::of(command.args(by).args(user)).line(0);
+    assert_eq!(line["account"], r"TEST.EXAMPLE\pkuser", "{line}");
+    assert_eq!(server.line()["credentials"]["password"], "other");
+
+    // An authority that is not the KDC's, and an account that is not the certificate's.
+    let mut command = client_of(&kdc, &server, "rogue.pem");
+    let line = Run::of(command.args(by)).line(2);
+    let error = line["error"].as_str().unwrap();
+    assert!(
+        error.contains("no chain leads from it to an anchor"),
+        "{error}"
+    );
+    let mut command = client_of(&kdc, &server, "ca.pem");
+    let run = Run::of(command.args(by).args(["--user", r"TEST.EXAMPLE\alice"]));
+    let line = run.line(1);
+    let error = line["error"].as_str().unwrap();
+    assert!(
+        error.contains("KDC_ERR_CLIENT_NAME_MISMATCH (75)"),
+        "{error}"
+    );
+}
+
+#[cfg(feature = "pkcs11")]
+#[test]
+fn the_client_delegates_a_smart_card() {
+    use crate::peer::Cards;
+
+    if !(peer::available(Peer::MitKdc) && peer::available(Peer::SoftHsm)) {
+        return;
+    }
+    let (kdc, server) = by_certificate();
+    let cards = Cards::make("client", &["card=rsa,p256"]);
+    let pin = cards.path("pin");
+    std::fs::write(&pin, format!("{}\n", Cards::PIN)).unwrap();
+    let wrong = cards.path("wrong");
+    std::fs::write(&wrong, "314159").unwrap();
+    let run = |pin: &Path, more: &[&str]| {
+        let mut command = client_of(&kdc, &server, "ca.pem");
+        command
+            .env("SOFTHSM2_CONF", cards.configuration())
+            .args(["--pkcs11-module", Cards::MODULE, "--pin-file"])
+            .arg(pin)
+            .args(more);
+        Run::of(&mut command)
+    };
+    let by_label = ["--cert-label", "rsa"];
+    for (more, container) in [
+        (&by_label[..], "rsa"),
+        (&["--token-label", "card", "--cert-id", "02"], "p256"),
+    ] {
+        let line = run(&pin, more).line(0);
+        assert_eq!(line["account"], "pkuser@TEST.EXAMPLE", "{line}");
+        let credentials = &server.line()["credentials"];
+        assert_eq!(credentials["type"], "smart-card", "{credentials}");
+        assert_eq!(credentials["container"], container, "{credentials}");
+        assert_eq!(credentials["pin"], Cards::PIN, "{credentials}");
+    }
+    // Which one, and a PIN that is wrong: nothing is sent to anybody.
+    for (pin, more, part) in [
+        (&pin, &[][..], "2 certificates fit: choose one"),
+        (&wrong, &by_label, "the PIN is wrong"),
+    ] {
+        let run = run(pin, more);
+        assert!(run.stderr.contains(part), "{}", run.stderr);
+        assert!(!run.stderr.contains("314159"), "{}", run.stderr);
+        assert_eq!((run.status, &*run.stdout), (64, ""));
+    }
+}

@@ -182,7 +182,10 @@ impl<'a> SignedData<'a> {
         const ATTRIBUTES: &str = "SignerInfo.signedAttrs";
 
         signer.read(INTEGER, "SignerInfo.version")?;
-        let identifier = match signer.optional(primitive(0), IDENTIFIER)? {
+        let implicit = signer.optional(primitive(0), IDENTIFIER)?;
+        // The tag is implicit, but some KDCs write it as an explicit one.
+        let explicit = signer.optional_explicit(context(0), OCTET_STRING, IDENTIFIER)?;
+        let identifier = match implicit.or(explicit) {
             Some(identifier) => SignerIdentifier::SubjectKeyIdentifier(identifier.rest()),
             None => {
                 let mut fields = signer.read(SEQUENCE, IDENTIFIER)?;
@@ -295,7 +298,7 @@ impl<'a> SignedData<'a> {
         let signed = encoding::value(SET, &[self.attributes]);
         let mut result = Err(PkinitError::UnsupportedSignature);
         for algorithm in self.algorithms() {
-            match certificate.verify_signature(algorithm, &signed, self.signature) {
+            match certificate.verify_signature(*algorithm, &signed, self.signature) {
                 Ok(()) => return Ok(()),
                 // The key is of another kind than the algorithm.
                 Err(webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)) => {}
@@ -307,39 +310,37 @@ impl<'a> SignedData<'a> {
 
     /// What the signature may be made by: the certificate's key says which of these it is.
     ///
-    /// Some KDCs write RSA's identifier for signatures of ECDSA, too. So it counts only for the digest, which has to be the same.
-    fn algorithms(&self) -> Vec<&'static dyn SignatureVerificationAlgorithm> {
-        let of_digest = if *self.digest_algorithm == digest::SHA256 {
-            [oid::SHA256_WITH_RSA, oid::ECDSA_SHA256]
-        } else if *self.digest_algorithm == digest::SHA384 {
-            [oid::SHA384_WITH_RSA, oid::ECDSA_SHA384]
-        } else {
-            [oid::SHA512_WITH_RSA, oid::SHA512_WITH_RSA]
+    /// Real KDCs write RSA's identifier over signatures of ECDSA, and sign the attributes by another digest than the content's. So
+    /// the identifier counts for the digest alone.
+    fn algorithms(&self) -> &'static [&'static dyn SignatureVerificationAlgorithm] {
+        let digest = match self.signature_algorithm {
+            oid::SHA256_WITH_RSA | oid::ECDSA_SHA256 => &digest::SHA256,
+            oid::SHA384_WITH_RSA | oid::ECDSA_SHA384 => &digest::SHA384,
+            oid::SHA512_WITH_RSA => &digest::SHA512,
+            oid::RSA_ENCRYPTION | oid::EC_PUBLIC_KEY => self.digest_algorithm,
+            _ => return &[],
         };
-        let of_any = [oid::RSA_ENCRYPTION, oid::EC_PUBLIC_KEY];
-        let known = of_digest.iter().chain(&of_any);
-        if !known
-            .into_iter()
-            .any(|known| *known == self.signature_algorithm)
-        {
-            Vec::new()
-        } else if *self.digest_algorithm == digest::SHA256 {
-            vec![
-                algorithms::RSA_PKCS1_2048_8192_SHA256,
-                algorithms::ECDSA_P256_SHA256,
-                algorithms::ECDSA_P384_SHA256,
-            ]
-        } else if *self.digest_algorithm == digest::SHA384 {
-            vec![
-                algorithms::RSA_PKCS1_2048_8192_SHA384,
-                algorithms::ECDSA_P256_SHA384,
-                algorithms::ECDSA_P384_SHA384,
-            ]
+        if *digest == digest::SHA256 {
+            SHA256
+        } else if *digest == digest::SHA384 {
+            SHA384
         } else {
-            vec![algorithms::RSA_PKCS1_2048_8192_SHA512]
+            SHA512
         }
     }
 }
+
+const SHA256: &[&dyn SignatureVerificationAlgorithm] = &[
+    algorithms::RSA_PKCS1_2048_8192_SHA256,
+    algorithms::ECDSA_P256_SHA256,
+    algorithms::ECDSA_P384_SHA256,
+];
+const SHA384: &[&dyn SignatureVerificationAlgorithm] = &[
+    algorithms::RSA_PKCS1_2048_8192_SHA384,
+    algorithms::ECDSA_P256_SHA384,
+    algorithms::ECDSA_P384_SHA384,
+];
+const SHA512: &[&dyn SignatureVerificationAlgorithm] = &[algorithms::RSA_PKCS1_2048_8192_SHA512];
 
 fn expect(fields: &mut Reader<'_>, kind: &[u8], field: &'static str) -> Result<(), InvalidMessage> {
     let found = fields.read(OBJECT_IDENTIFIER, field)?;
