@@ -6,6 +6,7 @@
 
 mod pair;
 
+use credssp::credentials::{TsCspDataDetail, TsSmartCardCreds};
 use credssp::error::NtStatus;
 use credssp::mechanism::Negotiation;
 use credssp::ts_request::ServerPublicKey;
@@ -16,7 +17,7 @@ use pair::refusal::{
     assert_server_refuses, both, change, toy,
 };
 use pair::toy::Toy;
-use pair::{Pair, Peer, Side};
+use pair::{Outcome, Pair, Peer, Side};
 
 #[test]
 fn refuses_a_client_below_the_floor() {
@@ -183,6 +184,31 @@ fn refuses_a_pub_key_auth_for_another_key() {
         }));
         assert_client_refuses(&outcome, 1, "PublicKeyMismatch", "somebody may stand");
     }
+}
+
+/// The toy's seal hides nothing: what it has sealed can be seen.
+#[test]
+fn a_pin_goes_nowhere_before_the_servers_binding_has_verified() {
+    let mut pair = toy();
+    let card = TsSmartCardCreds::new("271828", TsCspDataDetail::new(1));
+    pair.credentials = pair.credentials.delegating(card.into());
+    let pin: Vec<u8> = "271828".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let places = |outcome: &Outcome| -> Vec<bool> {
+        let messages = outcome.from(Side::Client);
+        let holds = |bytes: &[u8]| bytes.windows(pin.len()).any(|window| window == pin);
+        messages
+            .iter()
+            .map(|message| holds(&message.bytes))
+            .collect()
+    };
+    assert_eq!(places(&pair.run()), [false, true]);
+    let outcome = pair.run_with(change(Side::Server, 0, |m| {
+        let mut seal = m.pub_key_auth.take().unwrap();
+        *seal.last_mut().unwrap() ^= 1;
+        m.pub_key_auth = Some(seal);
+    }));
+    assert_client_refuses(&outcome, 1, "PublicKeyMismatch", "somebody may stand");
+    assert_eq!(places(&outcome), [false]);
 }
 
 #[test]
