@@ -48,7 +48,7 @@ fn credentials(
 ) -> Credentials {
     let read = |ending| fs::read(domain.path(&format!("pki/{name}.{ending}"))).unwrap();
     let signer = SoftwareSigner::from_pem(&read("pem"), &read("key")).unwrap();
-    let upn = principal_name(&signer.certificates().first().unwrap());
+    let upn = principal_name(signer.certificates().first().unwrap());
     assert_eq!(upn.as_deref(), Some("bob@AD.EXAMPLE"));
     Credentials::certificate(account.parse().unwrap(), Arc::new(signer), delegated)
 }
