@@ -1,7 +1,7 @@
 //! A WinRM service that takes CredSSP: prints one JSON line for each client that logs on, or that fails to. `--help` shows the
 //! options and examples.
 //!
-//! Exit status: 3 where it cannot listen, 64 for a mistake in the command line; else it runs until it is stopped.
+//! Exit status: 3 where it cannot listen, 64 for a mistake in the command line; else it runs until it is stopped, and then 0.
 
 #![expect(clippy::print_stderr, reason = "a program talks to its user")]
 
@@ -27,6 +27,9 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio::signal;
+#[cfg(unix)]
+use tokio::signal::unix;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time;
 use tokio_rustls::TlsAcceptor;
@@ -39,8 +42,12 @@ mod connection;
 mod delegated;
 #[path = "shared/directory.rs"]
 mod directory;
+#[path = "winrm_server/hand_over.rs"]
+mod hand_over;
 #[path = "shared/kerberos.rs"]
 mod kerberos;
+#[path = "winrm_server/negotiate.rs"]
+mod negotiate;
 #[path = "server/service.rs"]
 mod service;
 #[path = "winrm_server/shell.rs"]
@@ -53,7 +60,9 @@ mod usage;
 use command_line::{Protocol, TRANSPORT, print_json};
 use connection::Connection;
 use directory::Directory;
+use hand_over::HandOver;
 use kerberos::KdcOptions;
+use negotiate::Negotiate;
 use service::ServiceKeys;
 use shell::Programs;
 use usage::USAGE;
@@ -73,7 +82,17 @@ const DEADLINE: Duration = Duration::from_secs(60);
     winrm_server --listen 0.0.0.0:5986 --https --cert cert.pem --key key.pem --account 'alice:correct horse' --command 'uptime=/usr/bin/uptime -p'
 
 Clients name a command; what it runs stands on this command line, and nothing that a client sends is ever given to a shell or
-to a program. The commands run as the user of this server, whoever logs on.
+to a program. The commands run as the user of this server, whoever logs on. Of its environment they have PATH, HOME, LANG, LC_ALL and
+TZ only.
+
+With --hand-over a command gets the credentials that its client has delegated, so that it can go on to another machine with
+them. They stand in files which only this server's user can read, in a folder ($XDG_RUNTIME_DIR, else $TMPDIR or /tmp, and in it
+winrm_server-ID) that goes away when the command ends, or when this server is stopped by SIGTERM or SIGINT. Its environment says where:
+  CREDSSP_AUTHENTICATION_FILE  domain, username and password, as smbclient -A reads them
+  KRB5CCNAME                   with --kdc, --krb5-conf or --kdc-proxy: the client's ticket, for which this server asks the KDC
+  KRB5_CONFIG                  with --krb5-conf: that file
+With --negotiate clients may log on by NTLM or Kerberos alone as well, which delegates nothing: their commands have none of these.
+
 RUST_LOG=debug logs each message's size and fields to stderr.
 Passwords in arguments are visible to the other users of this machine: for tests only.")]
 struct Options {
@@ -87,10 +106,13 @@ struct Options {
     #[arg(
         long,
         value_name = r"[DOMAIN\]USER:PASSWORD",
-        required_unless_present = "keytab",
+        required_unless_present_any = ["keytab", "accounts"],
         allow_hyphen_values = true
     )]
     account: Vec<String>,
+    /// More accounts, each a line as --account takes it
+    #[arg(long, value_name = "FILE")]
+    accounts: Option<PathBuf>,
     /// Refuse an account, once it has proved itself, with an NTSTATUS, e.g. C0000072 for one that is disabled
     #[arg(long, value_name = r"[DOMAIN\]USER=NTSTATUS")]
     account_status: Vec<String>,
@@ -103,6 +125,12 @@ struct Options {
     /// A command that clients may run by its NAME, and what that is
     #[arg(long, value_name = "NAME=PROGRAM ARGUMENT...")]
     command: Vec<String>,
+    /// Give the commands what their clients have delegated (see below)
+    #[arg(long)]
+    hand_over: bool,
+    /// Accept logons without CredSSP, too, over HTTPS and bound to its certificate
+    #[arg(long, requires = "https")]
+    negotiate: bool,
     #[command(flatten)]
     service: ServiceKeys,
     #[command(flatten)]
@@ -120,6 +148,8 @@ struct Service {
     https: bool,
     directory: Directory,
     programs: Arc<Programs>,
+    hand_over: Option<Arc<HandOver>>,
+    negotiate: Option<Negotiate>,
     show_secrets: bool,
 }
 
@@ -154,7 +184,7 @@ fn main() -> ExitCode {
 fn configure(options: &Options) -> Result<(Service, Option<TlsAcceptor>), Box<dyn Error>> {
     let kerberos = options.service.kerberos(&options.kdc)?;
     let mechanisms = options.protocol.mechanisms(kerberos)?;
-    let mut config = ServerConfig::with_mechanisms(mechanisms);
+    let mut config = ServerConfig::with_mechanisms(mechanisms.clone());
     config.negotiation = options.protocol.negotiation();
     (config.own_version, config.min_version) = options
         .protocol
@@ -166,11 +196,23 @@ fn configure(options: &Options) -> Result<(Service, Option<TlsAcceptor>), Box<dy
         (true, Some(cert), Some(key)) => Some(https(&read(cert)?, &read(key)?)?),
         _ => None,
     };
+    let negotiate = match (options.negotiate, &options.cert) {
+        (true, Some(cert)) => Some(Negotiate::new(mechanisms, &read(cert)?)?),
+        _ => None,
+    };
+    let hand_over = options.hand_over.then(|| HandOver::new(&options.kdc));
+    let mut accounts = options.account.clone();
+    if let Some(path) = &options.accounts {
+        let text = String::from_utf8(read(path)?)?;
+        accounts.extend(text.lines().map(str::to_owned));
+    }
     let service = Service {
         acceptor,
         https: options.https,
-        directory: Directory::new(&options.account, &options.account_status)?,
+        directory: Directory::new(&accounts, &options.account_status)?,
         programs: Arc::new(shell::programs(&options.command)?),
+        hand_over: hand_over.transpose()?.map(Arc::new),
+        negotiate,
         show_secrets: options.show_secrets,
     };
     Ok((service, tls))
@@ -203,6 +245,28 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 async fn serve(listen: &str, service: Arc<Service>, tls: Option<TlsAcceptor>) -> io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
     print_json(&json!({ "listening": listener.local_addr()?.to_string() }))?;
+    // What runs is dropped with the runtime, and takes its files away.
+    tokio::select! {
+        () = answer(&listener, &service, tls.as_ref()) => Ok(()),
+        stopped = stopped() => stopped,
+    }
+}
+
+/// Waits until this server is told to stop.
+async fn stopped() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = unix::signal(unix::SignalKind::terminate())?;
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            interrupted = signal::ctrl_c() => interrupted,
+        }
+    }
+    #[cfg(not(unix))]
+    signal::ctrl_c().await
+}
+
+async fn answer(listener: &TcpListener, service: &Arc<Service>, tls: Option<&TlsAcceptor>) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let permit = permits.clone().acquire_owned().await;
@@ -214,7 +278,7 @@ async fn serve(listen: &str, service: Arc<Service>, tls: Option<TlsAcceptor>) ->
                 continue;
             }
         };
-        let (service, tls) = (service.clone(), tls.clone());
+        let (service, tls) = (service.clone(), tls.cloned());
         tokio::spawn(async move {
             let _permit = permit;
             if let Err(error) = connection(service, tls, tcp).await {

@@ -22,7 +22,7 @@ pub(crate) struct KdcOptions {
     kdc: Vec<KdcAddress>,
     /// Realms and their KDCs, as krb5.conf tells them; with the feature dns, KDCs that it does not tell are looked for in DNS
     #[arg(long, value_name = "FILE", conflicts_with = "kdc_proxy")]
-    krb5_conf: Option<PathBuf>,
+    pub(crate) krb5_conf: Option<PathBuf>,
     /// A KDC proxy (MS-KKDCP), such as https://gateway.example.com/KdcProxy, for every realm
     #[arg(long, value_name = "URL")]
     kdc_proxy: Option<KdcAddress>,

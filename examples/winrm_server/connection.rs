@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use credssp::AccountName;
 use credssp::error::HandshakeError;
+use credssp::gss::Acceptor;
+use credssp::server;
 use credssp::winrm::server::{Complete, Handshake, NeedsRequest, Reply};
 use credssp::winrm::{OriginalType, Session, is_sealed};
 use http_body_util::{BodyExt, Full, Limited};
@@ -14,9 +16,12 @@ use hyper::header::{
     AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, InvalidHeaderValue, WWW_AUTHENTICATE,
 };
 use hyper::{Method, Request, Response, StatusCode};
+use rustls::ProtocolVersion;
 use serde_json::{Value, json};
 use tokio::time;
 
+use super::hand_over::Delegated;
+use super::negotiate::{self, Negotiate, SCHEME, Turn};
 use super::shell::Shells;
 use super::soap;
 use super::{Service, print_json};
@@ -35,8 +40,11 @@ const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// How far one connection is.
 pub(crate) enum Connection {
     Authenticating(NeedsRequest),
+    /// By `Negotiate`, in place of CredSSP.
+    Negotiating(Box<dyn Acceptor>),
     Authenticated {
-        session: Session,
+        /// What seals bodies: of CredSSP only.
+        session: Option<Session>,
         shells: Shells,
     },
     /// After a failure, nothing more is answered.
@@ -58,12 +66,27 @@ impl Connection {
             return plain(StatusCode::METHOD_NOT_ALLOWED, false);
         }
         match std::mem::replace(self, Self::Ended) {
-            Self::Authenticating(state) => self.authenticate(service, state, request).await,
+            Self::Authenticating(state) => {
+                let offered = service.negotiate.as_ref();
+                let Some((negotiate, token)) = offered.zip(negotiate_token(&request)) else {
+                    return self.authenticate(service, state, request).await;
+                };
+                self.negotiate(service, negotiate, None, &token, request)
+                    .await
+            }
+            Self::Negotiating(acceptor) => {
+                let offered = service.negotiate.as_ref();
+                let Some((negotiate, token)) = offered.zip(negotiate_token(&request)) else {
+                    return plain(StatusCode::UNAUTHORIZED, true);
+                };
+                self.negotiate(service, negotiate, Some(acceptor), &token, request)
+                    .await
+            }
             Self::Authenticated {
                 mut session,
                 mut shells,
             } => {
-                let answered = serve(service, &mut session, &mut shells, request).await;
+                let answered = serve(service, session.as_mut(), &mut shells, request).await;
                 match answered {
                     Ok(answer) => {
                         *self = Self::Authenticated { session, shells };
@@ -83,16 +106,9 @@ impl Connection {
         request: Request<Incoming>,
     ) -> Answer {
         let authorization = request.headers().get(AUTHORIZATION).cloned();
-        // Over HTTPS, some clients send their first request along with each token: it counts with the last one.
-        let announced = usize::try_from(request.body().size_hint().lower());
-        let body = Limited::new(request.into_body(), MAX_EARLY_BODY).collect();
-        if announced.is_ok_and(|announced| announced > MAX_EARLY_BODY) {
-            return plain(StatusCode::PAYLOAD_TOO_LARGE, true);
-        }
-        let Ok(Ok(body)) = time::timeout(BODY_DEADLINE, body).await else {
+        let Some(body) = early_body(request).await else {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, true);
         };
-        let body = body.to_bytes();
         let mut reply = Reply::default();
         let mut next = state.process(
             authorization.as_ref().map(HeaderValue::as_bytes),
@@ -106,19 +122,12 @@ impl Connection {
         match next {
             Ok(Handshake::NeedsRequest(state)) => *self = Self::Authenticating(state),
             Ok(Handshake::Complete(complete)) => {
-                let mut shells = Self::log_on(service, &complete);
-                let mut answer = None;
-                if !body.is_empty() {
-                    answer = Some(serve_plain(service, &mut shells, &body).await);
-                }
-                let session = complete.session;
-                match answer {
-                    None => *self = Self::Authenticated { session, shells },
-                    Some(Ok(answer)) => {
-                        *self = Self::Authenticated { session, shells };
-                        return Ok(answer);
-                    }
-                    Some(Err(reason)) => return Self::refuse(&reason),
+                let Complete {
+                    session, credssp, ..
+                } = complete;
+                let shells = log_on(service, credssp, session.tls_version());
+                if let Some(answer) = self.begin(service, Some(session), shells, &body).await {
+                    return answer;
                 }
             }
             Ok(other) => eprintln!("winrm_server: cannot go on with {other:?}"),
@@ -128,7 +137,10 @@ impl Connection {
             StatusCode::from_u16(reply.status).unwrap_or_default(),
             failed,
         )?;
-        if let Some(value) = reply.www_authenticate {
+        if let Some(mut value) = reply.www_authenticate {
+            if service.negotiate.is_some() && authorization.is_none() {
+                value = format!("{SCHEME}, {value}");
+            }
             answer
                 .headers_mut()
                 .insert(WWW_AUTHENTICATE, value.try_into()?);
@@ -136,21 +148,71 @@ impl Connection {
         Ok(answer)
     }
 
-    fn log_on(shared: &Arc<Service>, complete: &Complete) -> Shells {
-        let credssp = &complete.credssp;
-        let mut line = json!({
-            "ok": true,
-            "account": credssp.account.to_string(),
-            "mechanism": credssp.mechanism.to_string().to_lowercase(),
-            "version": credssp.version,
-            "tls": tls_name(complete.session.tls_version()),
-            "credentials": delegated::to_json(&credssp.credentials, shared.show_secrets),
-        });
-        if let (Value::Object(line), Some(info)) = (&mut line, &credssp.logon_info) {
-            line.insert("logon_info".into(), service::to_json(info));
+    async fn negotiate(
+        &mut self,
+        service: &Arc<Service>,
+        negotiate: &Negotiate,
+        acceptor: Option<Box<dyn Acceptor>>,
+        token: &[u8],
+        request: Request<Incoming>,
+    ) -> Answer {
+        let Some(body) = early_body(request).await else {
+            return plain(StatusCode::PAYLOAD_TOO_LARGE, true);
+        };
+        let (mut answer, value) = match negotiate.step(acceptor, token, &service.directory) {
+            Ok(Turn::Wait { value, next }) => {
+                *self = Self::Negotiating(next);
+                (plain(StatusCode::UNAUTHORIZED, false)?, Some(value))
+            }
+            Ok(Turn::LoggedOn {
+                account,
+                mechanism,
+                value,
+            }) => {
+                print(&json!({
+                    "ok": true,
+                    "account": account.to_string(),
+                    "mechanism": mechanism.to_string().to_lowercase(),
+                    "credentials": null,
+                }));
+                let shells = Shells::new(service.programs.clone(), None);
+                let answer = self.begin(service, None, shells, &body).await;
+                (
+                    answer.unwrap_or_else(|| plain(StatusCode::OK, false))?,
+                    value,
+                )
+            }
+            Err(error) => {
+                eprintln!("winrm_server: {error}");
+                print(&json!({ "ok": false, "kind": error.kind(), "error": error.to_string() }));
+                (plain(StatusCode::UNAUTHORIZED, true)?, None)
+            }
+        };
+        if let Some(value) = value {
+            answer
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, value.try_into()?);
         }
-        print(&line);
-        Shells::new(shared.programs.clone())
+        Ok(answer)
+    }
+
+    /// Goes on with the shells of a client that is authenticated, whose last token came with `body`; that may be a request.
+    async fn begin(
+        &mut self,
+        service: &Arc<Service>,
+        session: Option<Session>,
+        mut shells: Shells,
+        body: &[u8],
+    ) -> Option<Answer> {
+        let mut answer = None;
+        if !body.is_empty() {
+            answer = match serve_plain(service, &mut shells, body).await {
+                Ok(answer) => Some(Ok(answer)),
+                Err(reason) => return Some(Self::refuse(&reason)),
+            };
+        }
+        *self = Self::Authenticated { session, shells };
+        answer
     }
 
     fn refuse(reason: &str) -> Answer {
@@ -159,10 +221,49 @@ impl Connection {
     }
 }
 
+/// The token of `Authorization: Negotiate`.
+fn negotiate_token(request: &Request<Incoming>) -> Option<Vec<u8>> {
+    negotiate::token(request.headers().get(AUTHORIZATION)?)
+}
+
+/// What comes along with a token: over HTTPS, some clients send their first request along with each, and it counts with the last one.
+async fn early_body(request: Request<Incoming>) -> Option<Bytes> {
+    let announced = usize::try_from(request.body().size_hint().lower());
+    if announced.is_ok_and(|announced| announced > MAX_EARLY_BODY) {
+        return None;
+    }
+    let body = Limited::new(request.into_body(), MAX_EARLY_BODY).collect();
+    let body = time::timeout(BODY_DEADLINE, body).await;
+    Some(body.ok()?.ok()?.to_bytes())
+}
+
+/// Tells of a client that has delegated its credentials, and prepares its shells.
+fn log_on(
+    service: &Arc<Service>,
+    credssp: server::Complete,
+    tls: Option<ProtocolVersion>,
+) -> Shells {
+    let mut line = json!({
+        "ok": true,
+        "account": credssp.account.to_string(),
+        "mechanism": credssp.mechanism.to_string().to_lowercase(),
+        "version": credssp.version,
+        "tls": tls_name(tls),
+        "credentials": delegated::to_json(&credssp.credentials, service.show_secrets),
+    });
+    if let (Value::Object(line), Some(info)) = (&mut line, &credssp.logon_info) {
+        line.insert("logon_info".into(), service::to_json(info));
+    }
+    print(&line);
+    let hand_over = service.hand_over.clone();
+    let delegated = hand_over.and_then(|hand_over| Delegated::new(hand_over, credssp.credentials));
+    Shells::new(service.programs.clone(), delegated.map(Box::new))
+}
+
 /// Answers one request of a client that is authenticated.
 async fn serve(
     service: &Arc<Service>,
-    session: &mut Session,
+    session: Option<&mut Session>,
     shells: &mut Shells,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, String> {
@@ -176,6 +277,7 @@ async fn serve(
         let body = time::timeout(BODY_DEADLINE, body).await.map_err(text)?;
         return serve_plain(service, shells, &body.map_err(text)?.to_bytes()).await;
     }
+    let session = session.ok_or("a request was sealed, without CredSSP")?;
     let opened = async {
         let mut plaintext = BytesMut::new();
         let mut opener = session.opener(content_type, MAX_BODY).map_err(text)?;

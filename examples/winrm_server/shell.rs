@@ -1,10 +1,10 @@
 //! The shells of one connection, and the commands that run in them.
 
 use std::collections::HashMap;
-use std::io;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{env, io};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use credssp::environment::Environment;
@@ -13,6 +13,7 @@ use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio::time;
 
+use super::hand_over::Delegated;
 use super::soap::{self, Answer, Operation, Request};
 
 /// The most shells of a connection, and commands of a shell.
@@ -26,6 +27,9 @@ const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// The operation timed out: the client asks again.
 const TIMED_OUT: u32 = 0x8033_8029;
+
+/// What commands have of this server's environment.
+const INHERITED: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "SYSTEMROOT"];
 
 /// The programs that clients may run, by name, each with its arguments.
 pub(crate) type Programs = HashMap<String, Vec<String>>;
@@ -59,14 +63,17 @@ type Running = JoinHandle<io::Result<Finished>>;
 /// The shells of one connection.
 pub(crate) struct Shells {
     programs: Arc<Programs>,
+    /// What the commands are given.
+    delegated: Option<Box<Delegated>>,
     environment: Environment,
     open: HashMap<String, HashMap<String, Running>>,
 }
 
 impl Shells {
-    pub(crate) fn new(programs: Arc<Programs>) -> Self {
+    pub(crate) fn new(programs: Arc<Programs>, delegated: Option<Box<Delegated>>) -> Self {
         Self {
             programs,
+            delegated,
             environment: Environment::default(),
             open: HashMap::new(),
         }
@@ -76,7 +83,7 @@ impl Shells {
         let answer = match &request.operation {
             Operation::Identify => Ok(soap::identified(request)),
             Operation::Create => self.create(request),
-            Operation::Command { name, arguments } => self.start(request, name, *arguments),
+            Operation::Command { name, arguments } => self.start(request, name, *arguments).await,
             Operation::Receive { command } => self.receive(request, command).await,
             Operation::Signal { command } => self.end(request, command),
             Operation::Delete => {
@@ -105,7 +112,12 @@ impl Shells {
     }
 
     /// Only what the command line of this server names is run, and only with the arguments that stand there.
-    fn start(&mut self, request: &Request, name: &str, arguments: usize) -> Result<Answer, String> {
+    async fn start(
+        &mut self,
+        request: &Request,
+        name: &str,
+        arguments: usize,
+    ) -> Result<Answer, String> {
         let programs = self.programs.clone();
         let words = programs
             .get(name)
@@ -114,18 +126,27 @@ impl Shells {
             return Err("this server runs its commands with no arguments but their own".into());
         }
         let id = self.new_id()?;
-        let commands = self.shell(request)?;
-        if commands.len() >= MAX_SHELLS {
+        if self.shell(request)?.len() >= MAX_SHELLS {
             return Err("this shell has as many commands as it may have: end one".into());
         }
         let (program, arguments) = words.split_first().ok_or("the command is empty")?;
         let mut command = Command::new(program);
         command
             .args(arguments)
+            .env_clear()
+            .envs(
+                INHERITED
+                    .iter()
+                    .filter_map(|name| Some((name, env::var_os(name)?))),
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        let mut folder = None;
+        if let Some(delegated) = &self.delegated {
+            folder = Some(delegated.hand_on(&mut command, &id).await?);
+        }
         let mut child = command
             .spawn()
             .map_err(|error| format!("cannot run {program}: {error}"))?;
@@ -133,6 +154,8 @@ impl Shells {
             let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
             let (stdout, stderr) = tokio::try_join!(read(stdout), read(stderr))?;
             let status = child.wait().await?;
+            // Before anybody learns that the command has ended.
+            drop(folder);
             Ok(Finished {
                 code: status.code().unwrap_or(-1),
                 stdout,
@@ -140,7 +163,7 @@ impl Shells {
             })
         });
         let answer = soap::started(request, &id);
-        commands.insert(id, running);
+        self.shell(request)?.insert(id, running);
         Ok(answer)
     }
 

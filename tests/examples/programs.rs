@@ -107,7 +107,7 @@ impl Run {
 /// A server that runs, and is stopped on drop.
 pub(crate) struct Server {
     pub(crate) address: String,
-    child: Child,
+    pub(crate) child: Child,
     lines: Receiver<Value>,
     log: Option<JoinHandle<String>>,
 }
@@ -121,9 +121,15 @@ impl Server {
     /// Another program than `server`, with the same options.
     pub(crate) fn start_program(name: &str, options: &[&str]) -> Self {
         let account = format!("{ACCOUNT}:{PASSWORD}");
-        let mut child = example(name)
-            .args(["--listen", "127.0.0.1:0", "--account", &account])
-            .args(options)
+        let mut command = example(name);
+        command.args(["--account", &account]).args(options);
+        Self::start_command(&mut command)
+    }
+
+    /// A program whose options but `--listen`, and whose environment, are complete.
+    pub(crate) fn start_command(command: &mut Command) -> Self {
+        let mut child = command
+            .args(["--listen", "127.0.0.1:0"])
             .env("RUST_LOG", "trace")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -42,10 +42,11 @@ def identify_envelope(padding):
 
 def by_pywinrm(options):
     import winrm
-    session = winrm.Session(options.url, auth=(options.user, options.password), transport="credssp",
-                            server_cert_validation="ignore", operation_timeout_sec=1, read_timeout_sec=30)
+    session = winrm.Session(options.url, auth=(options.user, options.password),
+                            transport=options.transport, send_cbt=options.cbt, server_cert_validation="ignore",
+                            operation_timeout_sec=1, read_timeout_sec=30)
     if options.action == "run":
-        ran = session.run_cmd(options.name)
+        ran = [session.run_cmd(name) for name in options.names][-1]
         return {"exit_code": ran.status_code, "stdout": ran.std_out.decode(), "stderr": ran.std_err.decode()}
     text = session.protocol.transport.send_message(identify_envelope(options.padding))
     return {"vendor": re.search(rb"ProductVendor>([^<]*)<", text).group(1).decode()}
@@ -58,8 +59,9 @@ def by_pypsrp(options):
     url = urlsplit(options.url)
     with WSMan(url.hostname, port=url.port, ssl=url.scheme == "https", auth="credssp", username=options.user,
                password=options.password, cert_validation=False, operation_timeout=1) as wsman, WinRS(wsman) as shell:
-        process = Process(shell, options.name)
-        process.invoke()
+        for name in options.names:
+            process = Process(shell, name)
+            process.invoke()
         return {"exit_code": process.rc, "stdout": process.stdout.decode(), "stderr": process.stderr.decode()}
 
 
@@ -227,10 +229,12 @@ def main():
     client.add_argument("url")
     client.add_argument("--library", choices=["pywinrm", "pypsrp"], required=True)
     client.add_argument("--user", required=True)
-    client.add_argument("--password", required=True)
+    client.add_argument("--password", default=os.environ.get("WINRM_PASSWORD"), help="default: $WINRM_PASSWORD")
+    client.add_argument("--transport", choices=["credssp", "ntlm"], default="credssp", help="of pywinrm")
+    client.add_argument("--no-cbt", dest="cbt", action="store_false", help="bind NTLM to no certificate")
     client.add_argument("--padding", type=int, default=0, help="make the envelope so much longer")
     client.add_argument("action", choices=["identify", "run"])
-    client.add_argument("name", nargs="?", help="of the command to run")
+    client.add_argument("names", nargs="*", help="of the commands to run; the last one's end is told")
     server.add_argument("--account", required=True, metavar="DOMAIN\\USER:PASSWORD")
     server.add_argument("--tls", choices=["1.2", "1.3"])
     server.add_argument("--tickets", type=int, default=2, help="of TLS 1.3")
