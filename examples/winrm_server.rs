@@ -15,6 +15,7 @@ use std::{fs, io};
 use clap::Parser;
 use credssp::ServerConfig;
 use credssp::environment::SystemRandom;
+use credssp::error::WinRmError;
 use credssp::tls::Identity;
 use credssp::winrm::CertificateStore;
 use credssp::winrm::server::Acceptor;
@@ -131,6 +132,9 @@ struct Options {
     /// Accept logons without CredSSP, too, over HTTPS and bound to its certificate
     #[arg(long, requires = "https")]
     negotiate: bool,
+    /// Leave CredSSP switched off, as it is in WinRM until somebody switches it on: clients meet what is left
+    #[arg(long, requires = "negotiate")]
+    no_credssp: bool,
     #[command(flatten)]
     service: ServiceKeys,
     #[command(flatten)]
@@ -191,7 +195,10 @@ fn configure(options: &Options) -> Result<(Service, Option<TlsAcceptor>), Box<dy
         .versions(config.own_version, config.min_version)?;
     let versions = options.protocol.tls_versions();
     let identity = identity(options)?;
-    let acceptor = Acceptor::with_tls_versions(config, &identity, versions)?.enable_credssp();
+    let mut acceptor = Acceptor::with_tls_versions(config, &identity, versions)?;
+    if !options.no_credssp {
+        acceptor = acceptor.enable_credssp();
+    }
     let tls = match (options.https, &options.cert, &options.key) {
         (true, Some(cert), Some(key)) => Some(https(&read(cert)?, &read(key)?)?),
         _ => None,
@@ -308,7 +315,18 @@ async fn http(
     service: Arc<Service>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let connection = Connection::Authenticating(service.acceptor.start()?);
+    let connection = match service.acceptor.start() {
+        Ok(state) => Connection::Authenticating(state),
+        Err(error)
+            if matches!(
+                error.error,
+                credssp::Error::WinRm(WinRmError::ServiceDisabled)
+            ) =>
+        {
+            Connection::WithoutCredSsp
+        }
+        Err(error) => return Err(error.into()),
+    };
     // HTTP/1.1 has one request at a time: nobody ever waits for the other.
     let connection = Arc::new(Mutex::new(connection));
     let answer = service_fn(move |request| {

@@ -40,6 +40,8 @@ const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// How far one connection is.
 pub(crate) enum Connection {
     Authenticating(NeedsRequest),
+    /// As long as nobody has logged on, where CredSSP is switched off.
+    WithoutCredSsp,
     /// By `Negotiate`, in place of CredSSP.
     Negotiating(Box<dyn Acceptor>),
     Authenticated {
@@ -70,6 +72,18 @@ impl Connection {
                 let offered = service.negotiate.as_ref();
                 let Some((negotiate, token)) = offered.zip(negotiate_token(&request)) else {
                     return self.authenticate(service, state, request).await;
+                };
+                self.negotiate(service, negotiate, None, &token, request)
+                    .await
+            }
+            Self::WithoutCredSsp => {
+                let offered = service.negotiate.as_ref();
+                let Some((negotiate, token)) = offered.zip(negotiate_token(&request)) else {
+                    *self = Self::WithoutCredSsp;
+                    let mut answer = plain(StatusCode::UNAUTHORIZED, false)?;
+                    let scheme = HeaderValue::from_static(SCHEME);
+                    answer.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+                    return Ok(answer);
                 };
                 self.negotiate(service, negotiate, None, &token, request)
                     .await

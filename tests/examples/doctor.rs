@@ -8,7 +8,7 @@ use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
 use serde_json::Value;
 
 use crate::peer::{self, FreerdpShadow, MitKdc, OpensslServer, Peer};
-use crate::programs::{ACCOUNT, PASSWORD, Run, Server, example, file};
+use crate::programs::{ACCOUNT, PASSWORD, Run, Server, certificate_for, example, file};
 
 /// What it found, step by step, and its exit status.
 struct Diagnosis {
@@ -672,6 +672,36 @@ fn a_winrm_service_behind_https_is_examined_the_same_way() {
     found.says("negotiate", "over HTTPS");
     assert_eq!(found.step("certificate")["verdict"], "ok");
     assert_eq!(found.step("logon")["proof"], "the TLS certificate");
+}
+
+/// As it is in WinRM until somebody switches it on.
+#[test]
+fn a_winrm_service_whose_credssp_is_off_is_told_so() {
+    let made = certificate_for("localhost");
+    let certificate = file("doctor-off.pem", &made.cert.pem());
+    let key = file("doctor-off-key.pem", &made.signing_key.serialize_pem());
+    let [certificate, key] = [certificate, key].map(|path| path.to_str().unwrap().to_owned());
+    let options = ["--https", "--cert", &certificate, "--key", &key];
+    let off = [&options[..], &["--negotiate", "--no-credssp"]].concat();
+    let server = Server::start_program("winrm_server", &off);
+    let found = diagnose_winrm(PASSWORD, &winrm(&server.address, "https"), &[]);
+    assert_eq!(found.line["exit_status"], 12, "{:#}", found.line);
+    found.says("negotiate", "offers Negotiate");
+    found.remedy("negotiate", "Enable-WSManCredSSP -Role Server");
+
+    let mut client = example("winrm_client");
+    let url = winrm(&server.address, "https");
+    client.args([
+        &*url,
+        "--user",
+        ACCOUNT,
+        "--allow-fresh-ntlm-only",
+        "WSMAN/*",
+    ]);
+    client.args(["--trust-roots", &*certificate, "identify"]);
+    let run = Run::of(client.env("CREDSSP_PASSWORD", PASSWORD));
+    assert_eq!(run.status, 1, "{run:?}");
+    assert!(run.stderr.contains("CredSSP"), "{run:?}");
 }
 
 /// An HTTP server that gives one answer to one request.
