@@ -326,3 +326,40 @@ fn a_kdc_without_a_certificate_offers_no_logon_by_one() {
     assert_eq!(outcome.codes(), [25]);
     assert_eq!(outcome.refused(), PkinitError::NotOffered);
 }
+
+/// NTLM knows nothing of certificates, and does not take a card's place.
+#[cfg(feature = "ntlm")]
+#[test]
+fn a_certificate_fits_no_ntlm() {
+    use credssp::credentials::{TsCspDataDetail, TsSmartCardCreds};
+    use credssp::error::ApiMisuse;
+    use credssp::mechanism::Negotiation;
+    use credssp::ntlm::Ntlm;
+    use credssp::ts_request::ServerPublicKey;
+    use credssp::{Client, ClientConfig, Credentials, DelegationPolicy};
+
+    let made = rcgen::generate_simple_self_signed(["user".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let signer = SoftwareSigner::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let delegated = TsSmartCardCreds::new("271828", TsCspDataDetail::new(1));
+    let account = AccountName::new("CORP", "alice");
+    let credentials = Credentials::certificate(account, Arc::new(signer), delegated.into());
+    for negotiation in [Negotiation::Bare, Negotiation::Spnego] {
+        let policy = DelegationPolicy::permit_everything();
+        let mut config = ClientConfig::with_mechanisms(policy, vec![Arc::new(Ntlm::default())]);
+        config.negotiation = negotiation;
+        let key = ServerPublicKey::from_subject_public_key(&[4; 65]);
+        let target = "TERMSRV/host.example.com".parse().unwrap();
+        let client = Client::new(config, target, credentials.clone(), key);
+        let mut out = bytes::BytesMut::new();
+        let error = client.start(&mut out).unwrap_err().error;
+        assert!(
+            matches!(
+                error,
+                Error::ApiMisuse(ApiMisuse::CredentialsFitNoMechanism)
+            ),
+            "{error:?}"
+        );
+        assert!(out.is_empty());
+    }
+}

@@ -145,3 +145,52 @@ pub enum InvalidKey {
     )]
     OtherKey,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A certificate and its key, in PEM.
+    fn pair() -> (String, String) {
+        let made = rcgen::generate_simple_self_signed(["user".to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    }
+
+    #[test]
+    fn a_key_signs_in_the_ways_of_its_kind_alone() {
+        let (certificate, key) = pair();
+        let signer = SoftwareSigner::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+        assert_eq!(signer.schemes(), [SignatureScheme::EcdsaP256Sha256]);
+        assert_eq!(signer.certificates().len(), 1);
+        let input = ToSign::new(SignatureScheme::EcdsaP256Sha256, b"message");
+        assert_eq!(input.digest().len(), 32);
+        signer
+            .sign(SignatureScheme::EcdsaP256Sha256, &input)
+            .unwrap();
+        for other in [
+            SignatureScheme::RsaPkcs1Sha256,
+            SignatureScheme::RsaPkcs1Sha1,
+        ] {
+            let refused = signer.sign(other, &ToSign::new(other, b"message"));
+            assert_eq!(refused, Err(SignError::UnsupportedScheme));
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_does_not_fit_is_told() {
+        let (certificate, key) = pair();
+        let (_, other) = pair();
+        let encrypted =
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        let made = |certificate: &str, key: &str| {
+            SoftwareSigner::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap_err()
+        };
+        assert!(matches!(made("", &key), InvalidKey::NoCertificate));
+        assert!(matches!(made(&key, &key), InvalidKey::NoCertificate));
+        assert!(matches!(made(&certificate, ""), InvalidKey::Pem(_)));
+        assert!(matches!(made(&certificate, encrypted), InvalidKey::Pem(_)));
+        assert!(matches!(made(&certificate, &other), InvalidKey::OtherKey));
+        let broken = certificate.replace("-----END", "----END");
+        assert!(matches!(made(&broken, &key), InvalidKey::Certificates(_)));
+    }
+}

@@ -114,6 +114,20 @@ fn another_nonce_and_another_content_type_are_refused() {
     // What a client signs is no answer to another one.
     let step = lab.log_on(|answer| answer.kind = oid::AUTH_DATA);
     assert!(matches!(step, Err(Error::InvalidMessage(_))), "{step:?}");
+    // Nor where it says outside of what is signed that it is one.
+    let step = lab.log_on(|answer| {
+        answer.kind = oid::AUTH_DATA;
+        answer.signed = |mut signed| {
+            let kind = oid::AUTH_DATA;
+            let place = signed
+                .windows(kind.len())
+                .position(|window| window == kind)
+                .unwrap();
+            signed[place..place + kind.len()].copy_from_slice(oid::DH_KEY_DATA);
+            signed
+        };
+    });
+    assert!(matches!(step, Err(Error::InvalidMessage(_))), "{step:?}");
 }
 
 #[test]
