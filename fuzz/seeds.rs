@@ -13,7 +13,7 @@ use credssp::policy::{RegContents, RegEncoding};
 use credssp::spnego::{NegotiationToken, TokenKind};
 use credssp::ts_request::TsRequest;
 use credssp_fuzz::{
-    ap_req, kdc_reply, live, pac, per_message, policy_files, rdp_negotiation, winrm,
+    ap_req, kdc_reply, live, pac, per_message, pk_as_rep, policy_files, rdp_negotiation, winrm,
 };
 use serde_json::Value;
 
@@ -44,6 +44,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, contents) in ap_req::seeds() {
         assert!(ap_req::run(&contents), "ap_req refuses {name}");
         seeds.insert(("ap_req", name.into()), contents);
+    }
+    for (name, contents) in pk_as_rep::seeds() {
+        pk_as_rep::run(&contents);
+        seeds.insert(("pk_as_rep", name.into()), contents);
     }
     for (name, contents) in rdp_negotiation::seeds() {
         seeds.insert(("rdp_negotiation", name.into()), contents);

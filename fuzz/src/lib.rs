@@ -18,6 +18,7 @@ pub mod kerberos_files;
 pub mod live;
 pub mod pac;
 pub mod per_message;
+pub mod pk_as_rep;
 pub mod policy_files;
 pub mod rdp_negotiation;
 #[path = "../../tests/twin/mod.rs"]
