@@ -12,11 +12,14 @@ use std::sync::Arc;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::BytesMut;
 use credssp::client::{self, Client};
+use credssp::credentials::{TsCredentials, TsPasswordCreds};
 use credssp::error::{Error, InvalidMessageKind, NtStatus, WinRmError};
-use credssp::tls::{TlsVersions, server_public_key};
+use credssp::tls::{Identity, TlsVersions, server_public_key};
 use credssp::ts_request::TsRequest;
+use credssp::winrm::Session;
 use credssp::winrm::client::{Handshake, NeedsResponse};
-use credssp::{ClientConfig, ServicePrincipalName};
+use credssp::winrm::server::{self, Acceptor};
+use credssp::{ClientConfig, ServerConfig, ServicePrincipalName};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
 use rustls::{
@@ -24,7 +27,7 @@ use rustls::{
     SupportedProtocolVersion,
 };
 
-use http::{HOST, Service, credentials, policy};
+use http::{HOST, Service, VERSIONS, credentials, policy};
 use pair::{PASSWORD, alice};
 
 const PEM: &[u8] = include_bytes!("data/test-only-rsa2048.pem");
@@ -240,8 +243,7 @@ fn client_in_tls(
 ) -> (Connection, Vec<u8>, NeedsResponse) {
     let tls13 = version == &rustls::version::TLS13;
     let mut tls = tls_server(version);
-    let mut state =
-        next(http::client(http::VERSIONS[usize::from(tls13)]).process(401, ["CredSSP"]));
+    let mut state = next(http::client(VERSIONS[usize::from(tls13)]).process(401, ["CredSSP"]));
     let mut held = Vec::new();
     loop {
         let records = token(state.authorization().unwrap());
@@ -333,6 +335,12 @@ fn the_client_names_a_service_that_says_goodbye() {
 /// As some services refuse credentials: by an `errorCode` or nothing, where a status 200 was due.
 #[test]
 fn the_client_hears_that_its_credentials_are_refused() {
+    for status in [401, 200] {
+        refuses_credentials(status);
+    }
+}
+
+fn refuses_credentials(status: u16) {
     let mut service = Service::new(TlsVersions::Tls12);
     let mut state = http::client(TlsVersions::Tls12);
     loop {
@@ -352,7 +360,9 @@ fn the_client_hears_that_its_credentials_are_refused() {
         .position(|window| window == [16, 0, 0, 0])
         .unwrap()
         + 4;
-    let error = state.process(401, [value(&sealed[at..end])]).unwrap_err();
+    let error = state
+        .process(status, [value(&sealed[at..end])])
+        .unwrap_err();
     assert!(
         matches!(
             error.error,
@@ -365,4 +375,122 @@ fn the_client_hears_that_its_credentials_are_refused() {
         Error::WinRm(WinRmError::CredentialsRefused)
     ));
     assert!(!error.to_string().contains(PASSWORD));
+}
+
+/// A message may be longer than TLS buffers at a time.
+#[test]
+fn credentials_of_many_records_are_delegated() {
+    let mut config = ServerConfig::default();
+    config.max_message_len = 90_000;
+    let identity = Identity::from_pem(PEM, PEM).unwrap();
+    for versions in VERSIONS {
+        let acceptor = Acceptor::with_tls_versions(config.clone(), &identity, versions).unwrap();
+        let mut service = Service::new(versions);
+        let state = acceptor.enable_credssp().start().unwrap();
+        service.state = Some(Ok(server::Handshake::NeedsRequest(state)));
+        let long = "x".repeat(40_000);
+        let delegated = TsPasswordCreds::new("CORP", "bob", long.as_str());
+        let state = http::connector(versions)
+            .start(HOST, credentials().delegating(delegated.into()))
+            .unwrap();
+        let (client, _) = http::talk(state, &mut service, |_, reply| reply);
+        assert!(client.unwrap().session.is_open());
+        match service.complete().credssp.credentials {
+            TsCredentials::Password(delegated) => assert_eq!(delegated.password.expose(), long),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A client by hand that has logged on, and the service's session.
+fn logged_on() -> (Connection, Session) {
+    let (mut by_hand, finished) = ByHand::start();
+    delegate(&mut by_hand, &finished, b"");
+    (by_hand.tls, by_hand.service.complete().session)
+}
+
+const CONTENT_TYPE: &str = "multipart/encrypted;\
+    protocol=\"application/HTTP-CredSSP-session-encrypted\";boundary=\"b\"";
+
+fn body(length: usize, records: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "--b\r\n\tContent-Type: application/HTTP-CredSSP-session-encrypted\r\n\
+         \tOriginalContent: type=application/soap+xml;charset=UTF-8;Length={length}\r\n\
+         --b\r\n\tContent-Type: application/octet-stream\r\n"
+    );
+    [head.as_bytes(), &[17, 0, 0, 0], records, b"--b--\r\n"].concat()
+}
+
+/// TLS 1.3 puts a change of keys wherever it wants, and asks the other end for one.
+#[test]
+fn keys_may_change_within_a_body() {
+    for behind in [false, true] {
+        let (mut tls, mut session) = logged_on();
+        let mut records = Vec::new();
+        for piece in [&b"pi"[..], b"ng"] {
+            if !behind {
+                tls.refresh_traffic_keys().unwrap();
+            }
+            records.extend(send(&mut tls, piece));
+            if behind {
+                tls.refresh_traffic_keys().unwrap();
+                records.extend(flush(&mut tls));
+            }
+        }
+        let opened = http::open(&mut session, CONTENT_TYPE, &body(4, &records)).unwrap();
+        assert_eq!(&opened[..], b"ping");
+
+        // The answer to it stands in the part, before the record.
+        for text in [&b"pong"[..], b"more"] {
+            let (_, sealed) = http::seal(&mut session, text);
+            let end = sealed.len() - b"--Encrypted Boundary--\r\n".len();
+            let at = sealed
+                .windows(4)
+                .position(|window| window == [17, 0, 0, 0])
+                .unwrap();
+            assert_eq!(&receive(&mut tls, &sealed[at + 4..end])[..], text);
+        }
+    }
+}
+
+/// Whoever says goodbye within a body has not finished it, though all of it is there.
+#[test]
+fn a_goodbye_within_a_body_closes_the_session() {
+    let (mut tls, mut session) = logged_on();
+    let mut records = send(&mut tls, b"ping");
+    tls.send_close_notify();
+    records.extend(flush(&mut tls));
+    let error = http::open(&mut session, CONTENT_TYPE, &body(4, &records)).unwrap_err();
+    assert!(matches!(error, Error::Tls(_)), "{error:?}");
+    assert!(!session.is_open());
+}
+
+/// Empty records bring nothing, and stand for nothing that is missing.
+#[test]
+fn empty_records_are_no_plaintext() {
+    let (mut client, mut session) = http::sessions(TlsVersions::Tls12);
+    let (_, sealed) = http::seal(&mut client, b"ping");
+    let mut out = BytesMut::new();
+    let empty = [23, 3, 3, 0, 0];
+    assert!(
+        session
+            .open(CONTENT_TYPE.as_bytes(), &body(4, &empty), 9, &mut out)
+            .is_err()
+    );
+    assert!(out.is_empty() && !session.is_open());
+    assert!(http::open(&mut session, CONTENT_TYPE, &sealed).is_err());
+}
+
+/// An offer has no token: nobody has said anything yet.
+#[test]
+fn an_offer_with_a_token_is_none() {
+    for versions in VERSIONS {
+        let error = http::client(versions)
+            .process(401, [value(&[23, 3, 3, 0, 0])])
+            .unwrap_err();
+        let Error::InvalidMessage(error) = error.error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(error.kind, InvalidMessageKind::TrailingData);
+    }
 }

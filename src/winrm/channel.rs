@@ -7,6 +7,7 @@ use rustls::{
     ServerConnection,
 };
 
+use super::MAX_PART_LEN;
 use crate::error::{ApiMisuse, Error, OtherError};
 
 /// The type of a TLS record that holds application data (RFC 8446, section 5.1).
@@ -72,10 +73,11 @@ impl Channel {
 
     /// Encrypts `plaintext` and appends the records, with whatever else TLS has to say.
     pub(super) fn send(&mut self, plaintext: &[u8], out: &mut BytesMut) -> Result<(), Error> {
-        self.0
-            .writer()
-            .write_all(plaintext)
-            .map_err(OtherError::new)?;
+        // rustls holds back no more than 64 KiB.
+        for piece in plaintext.chunks(MAX_PART_LEN) {
+            self.0.writer().write_all(piece).map_err(OtherError::new)?;
+            self.flush(out)?;
+        }
         self.flush(out)
     }
 
