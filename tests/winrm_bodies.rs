@@ -416,6 +416,18 @@ fn lies_about_the_parts_are_named() {
         ),
         ("octet-stream", "json", "Content-Type", Kind::BadValue),
         (
+            "\tOriginal",
+            "\tContent-Type: application/HTTP-CredSSP-session-encrypted\r\n\tOriginal",
+            "Content-Type",
+            Kind::BadValue,
+        ),
+        (
+            "\tOriginal",
+            "\tOriginalContent: type=application/soap+xml;charset=UTF-8;Length=1\r\n\tOriginal",
+            "OriginalContent",
+            Kind::BadValue,
+        ),
+        (
             "\tContent-Type: application/octet-stream\r\n",
             "",
             "OriginalContent.Length",
@@ -470,6 +482,8 @@ fn what_stands_behind_the_parts_is_refused() {
             InvalidMessageKind::BadEncoding,
         ),
         (b"--Encrypted Boundary\r\n", InvalidMessageKind::Truncated),
+        (b"\r\n", InvalidMessageKind::Truncated),
+        (b"", InvalidMessageKind::Truncated),
         (b"--Other--\r\n", InvalidMessageKind::BadEncoding),
     ] {
         let (mut client, mut server) = sessions(TlsVersions::Tls12);
@@ -650,6 +664,36 @@ fn a_body_that_is_left_unfinished_closes_the_session() {
         .seal(b"x", &mut out)
         .unwrap();
     assert!(is_closed(&mut client));
+}
+
+/// Whatever follows: no rest of a body makes up for what was wrong with it.
+#[test]
+fn an_error_within_a_body_is_the_end_of_it() {
+    let (mut client, mut server) = sessions(TlsVersions::Tls12);
+    let (_, sealed) = seal(&mut client, b"ping");
+    let mut out = BytesMut::new();
+    for finish in [false, true] {
+        let (mut client, mut server) = sessions(TlsVersions::Tls12);
+        let (_, sealed) = seal(&mut client, b"ping");
+        let mut opener = server.opener(SINGLE.as_bytes(), 9).unwrap();
+        opener.open(&sealed, &mut out).unwrap();
+        opener.open(b"more\r\n", &mut out).unwrap_err();
+        if !finish {
+            let error = opener.open(b"\r\n", &mut out).unwrap_err();
+            assert!(matches!(error, Error::WinRm(WinRmError::SessionClosed)));
+        }
+        let error = opener.finish().unwrap_err();
+        assert!(matches!(error, Error::WinRm(WinRmError::SessionClosed)));
+        assert!(is_closed(&mut server));
+    }
+
+    let mut sealer = client.sealer(OriginalType::SOAP_UTF_8, 4).unwrap();
+    sealer.seal(b"ping", &mut out).unwrap();
+    sealer.seal(b"more", &mut out).unwrap_err();
+    let error = sealer.finish(&mut out).unwrap_err();
+    assert!(matches!(error, Error::WinRm(WinRmError::SessionClosed)));
+    assert!(is_closed(&mut client));
+    assert!(open(&mut server, SINGLE, &sealed).is_ok());
 }
 
 #[test]
