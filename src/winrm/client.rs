@@ -246,6 +246,9 @@ impl NeedsKdc {
 ///
 /// A service forgets a session when it is restarted, say; it then answers a sealed request by status 401. There is one
 /// such attempt: a loop of them would be one of logons.
+///
+/// A status is not sealed: over HTTP, whoever stands between the two ends can answer 401 to a request that the service has
+/// done. What must not be done twice is not to be sent again.
 #[derive(Debug)]
 pub struct Renewal(Again);
 

@@ -31,6 +31,10 @@ const MAX_LEN: usize = 1024;
 /// Whether the value of an HTTP message's `Content-Type` says that its body is sealed, by whatever protocol.
 ///
 /// It is for the caller to refuse the plaintext of a peer that should seal.
+///
+/// A server should do so over HTTPS, too, unless its clients verify its certificate there: CredSSP proves the ends of the
+/// TLS inside HTTP. Whoever stands between the two ends of an HTTPS that nobody verified lets the client log on through
+/// him, and then sends plaintext of his own.
 pub fn is_sealed(content_type: &[u8]) -> bool {
     let media_type = content_type.split(|octet| *octet == b';').next();
     let media_type = media_type.unwrap_or_default().trim_ascii();
