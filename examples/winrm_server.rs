@@ -7,8 +7,10 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fs, io};
 
@@ -141,6 +143,9 @@ struct Options {
     kdc: KdcOptions,
     #[command(flatten)]
     protocol: Protocol,
+    /// How long a client may take to log on
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    deadline: u64,
     /// Print the delegated secrets too
     #[arg(long)]
     show_secrets: bool,
@@ -154,6 +159,7 @@ struct Service {
     programs: Arc<Programs>,
     hand_over: Option<Arc<HandOver>>,
     negotiate: Option<Negotiate>,
+    deadline: Duration,
     show_secrets: bool,
 }
 
@@ -220,6 +226,7 @@ fn configure(options: &Options) -> Result<(Service, Option<TlsAcceptor>), Box<dy
         programs: Arc::new(shell::programs(&options.command)?),
         hand_over: hand_over.transpose()?.map(Arc::new),
         negotiate,
+        deadline: Duration::from_secs(options.deadline),
         show_secrets: options.show_secrets,
     };
     Ok((service, tls))
@@ -329,14 +336,28 @@ async fn http(
     };
     // HTTP/1.1 has one request at a time: nobody ever waits for the other.
     let connection = Arc::new(Mutex::new(connection));
+    let logged_on = Arc::new(AtomicBool::new(false));
+    let (deadline, in_time) = (service.deadline, logged_on.clone());
     let answer = service_fn(move |request| {
         let (service, connection) = (service.clone(), connection.clone());
-        async move { connection.lock().await.answer(&service, request).await }
+        let logged_on = logged_on.clone();
+        async move {
+            let mut connection = connection.lock().await;
+            let answer = connection.answer(&service, request).await;
+            let authenticated = matches!(*connection, Connection::Authenticated { .. });
+            logged_on.store(authenticated, Ordering::Relaxed);
+            answer
+        }
     });
-    http1::Builder::new()
+    let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(DEADLINE)
-        .serve_connection(TokioIo::new(stream), answer)
-        .await?;
+        .serve_connection(TokioIo::new(stream), answer);
+    let mut served = pin!(served);
+    match time::timeout(deadline, served.as_mut()).await {
+        Ok(served) => served?,
+        Err(_) if in_time.load(Ordering::Relaxed) => served.await?,
+        Err(_) => return Err("the client has not logged on in time".into()),
+    }
     Ok(())
 }

@@ -236,6 +236,28 @@ fn what_is_no_request_of_winrm_gets_nowhere() {
     }
 }
 
+/// Neither waiting nor asking for something else keeps the place of one that logs on.
+#[test]
+fn a_client_that_does_not_log_on_is_hung_up_on() {
+    let server = service(&["--deadline", "3"]);
+    let elsewhere = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+    let slow = "POST /wsman HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n";
+    for request in ["", elsewhere, slow] {
+        let mut tcp = TcpStream::connect(&server.address).unwrap();
+        tcp.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        tcp.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        tcp.read_to_string(&mut answer).expect("the end");
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 404 "));
+    }
+
+    // A client that has logged on stays.
+    let slow = ["--command", "slow=/bin/sleep 5", "--deadline", "3"];
+    let server = service(&slow);
+    let line = client(&url(&server), PASSWORD, &WSMAN, &["run", "--", "slow"]).line(0);
+    assert_eq!(line["exit_code"], 0);
+}
+
 #[test]
 fn no_program_logs_a_secret() {
     let server = service(&[]);

@@ -148,7 +148,7 @@ impl Connection {
             Err(error) => tell(&error),
         }
         let mut answer = plain(
-            StatusCode::from_u16(reply.status).unwrap_or_default(),
+            StatusCode::from_u16(reply.status).unwrap_or(StatusCode::UNAUTHORIZED),
             failed,
         )?;
         if let Some(mut value) = reply.www_authenticate {
@@ -317,7 +317,8 @@ async fn serve(
     Ok(soap_response(answer.status, content_type, sealed.freeze()))
 }
 
-/// Answers a request that is not sealed: what TLS protects already need not be.
+/// Answers a request that is not sealed: what TLS protects already need not be, where the client has verified the
+/// certificate. From one that has not, it may be anybody's.
 async fn serve_plain(
     service: &Arc<Service>,
     shells: &mut Shells,
