@@ -157,3 +157,80 @@ fn is_chacha20(suite: rustls::SupportedCipherSuite) -> bool {
             | Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::crypto::{CipherSuiteCommon, CryptoProvider, ring};
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::{ServerConfig, SupportedCipherSuite, Tls12CipherSuite};
+
+    use super::*;
+    use crate::tls::{Connector, TlsVersions, Trust};
+    use crate::{ClientConfig, DelegationPolicy};
+
+    const PEM: &[u8] = include_bytes!("../../tests/data/test-only-rsa2048.pem");
+
+    /// Keys that are good for so many records.
+    fn provider(confidentiality_limit: u64) -> CryptoProvider {
+        let limited = |suite: &SupportedCipherSuite| {
+            let SupportedCipherSuite::Tls12(suite) = suite else {
+                return None;
+            };
+            let limited: &'static _ = Box::leak(Box::new(Tls12CipherSuite {
+                common: CipherSuiteCommon {
+                    suite: suite.common.suite,
+                    hash_provider: suite.common.hash_provider,
+                    confidentiality_limit,
+                },
+                prf_provider: suite.prf_provider,
+                kx: suite.kx,
+                sign: suite.sign,
+                aead_alg: suite.aead_alg,
+            }));
+            Some(SupportedCipherSuite::Tls12(limited))
+        };
+        let mut provider = ring::default_provider();
+        provider.cipher_suites = provider.cipher_suites.iter().filter_map(limited).collect();
+        provider
+    }
+
+    #[test]
+    fn used_up_keys_seal_nothing() {
+        let chain = vec![CertificateDer::from_pem_slice(PEM).unwrap()];
+        let server = ServerConfig::builder_with_provider(Arc::new(provider(8)))
+            .with_protocol_versions(&[&rustls::version::TLS12])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, PrivateKeyDer::from_pem_slice(PEM).unwrap())
+            .unwrap();
+        let config = ClientConfig::new(DelegationPolicy::default());
+        let client = Connector::with_trust(config, Trust::default(), TlsVersions::Tls12).unwrap();
+        let host = "web.corp.example".try_into().unwrap();
+        let mut client = Channel::from(ClientConnection::new(client.tls(), host).unwrap());
+        let mut server = Channel::from(ServerConnection::new(Arc::new(server)).unwrap());
+        let (mut records, mut opened) = (BytesMut::new(), BytesMut::new());
+        while client.is_handshaking() || server.is_handshaking() {
+            client.flush(&mut records).unwrap();
+            server.receive(&records.split(), &mut opened).unwrap();
+            server.flush(&mut records).unwrap();
+            client.receive(&records.split(), &mut opened).unwrap();
+        }
+        let mut sealed: usize = 0;
+        let error = loop {
+            match server.seal(b"ping", &mut records) {
+                Ok(()) if sealed < 8 => sealed += 1,
+                Ok(()) => panic!("sealed by keys that are used up"),
+                Err(error) => break error,
+            }
+        };
+        assert!((1..8).contains(&sealed), "{sealed}");
+        let exhausted = matches!(error, Error::ApiMisuse(ApiMisuse::ContextExhausted));
+        assert!(exhausted, "{error:?}");
+        // What comes instead is TLS's goodbye.
+        assert!(client.receive(&records, &mut opened).is_err());
+        assert_eq!(opened.len(), 4 * sealed);
+    }
+}
