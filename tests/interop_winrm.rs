@@ -8,6 +8,10 @@ mod peer;
 #[path = "examples/programs.rs"]
 mod programs;
 
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
+
 use peer::{MitKdc, Peer, WinrmClient, WinrmServer};
 use programs::{ACCOUNT, PASSWORD, Run, Server, example};
 use serde_json::{Value, json};
@@ -153,6 +157,85 @@ fn a_foreign_client_hears_why_it_is_refused() {
         assert!(message.contains(code), "{told}");
         assert_eq!(service.line()["kind"], kind);
     }
+}
+
+/// As it is in WinRM until somebody switches it on.
+#[test]
+fn pywinrm_hears_where_credssp_is_off() {
+    if !peer::available(Peer::Winrm) {
+        return;
+    }
+    let service = service(&["--https", "--negotiate", "--no-credssp"]);
+    let url = format!("https://{}/wsman", service.address);
+    let told = foreign_client(&url, "pywinrm", PASSWORD, &["run", "hello"]);
+    let message = told["message"].as_str().unwrap();
+    assert!(message.contains("CredSSP"), "{told}");
+    assert!(message.contains("Negotiate"), "{told}");
+}
+
+/// Passes one connection on to `target`, up to the service's `answers`th answer; later ones to their end.
+fn dropping(target: &str, answers: usize) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let target = target.to_owned();
+    thread::spawn(move || {
+        for (count, client) in listener.incoming().enumerate() {
+            let (mut client, target) = (client.unwrap(), target.clone());
+            let limit = if count == 0 { answers } else { usize::MAX };
+            thread::spawn(move || {
+                let mut service = TcpStream::connect(target).unwrap();
+                let (mut to, mut from) =
+                    (service.try_clone().unwrap(), client.try_clone().unwrap());
+                thread::spawn(move || io::copy(&mut from, &mut to));
+                let mut chunk = [0; 65_536];
+                for _ in 0..limit {
+                    match service.read(&mut chunk) {
+                        Ok(length) if length > 0 => client.write_all(&chunk[..length]).unwrap(),
+                        _ => break,
+                    }
+                }
+                for socket in [&client, &service] {
+                    let _ = socket.shutdown(Shutdown::Both);
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Whatever becomes of that client, the service has let go of it, and serves the next one.
+#[test]
+fn a_connection_that_is_dropped_takes_its_session_along() {
+    if !peer::available(Peer::Winrm) {
+        return;
+    }
+    let service = service(&[]);
+    // In the midst of the logon, and behind the first sealed answer.
+    for answers in [2, 5] {
+        let url = format!("http://{}/wsman", dropping(&service.address, answers));
+        let told = foreign_client(&url, "pywinrm", PASSWORD, &["run", "hello"]);
+        // It may log on once more over another connection, but its shell is gone with the first one.
+        let again = told["stdout"] == "hello\n";
+        assert!(again || told["ok"] == false, "{told}");
+    }
+    let url = format!("http://{}/wsman", service.address);
+    let told = foreign_client(&url, "pywinrm", PASSWORD, &["run", "hello"]);
+    assert_eq!(told["stdout"], "hello\n");
+}
+
+#[test]
+fn our_client_logs_on_inside_https_of_a_foreign_service() {
+    if !peer::available(Peer::Winrm) {
+        return;
+    }
+    let account = foreign_account();
+    let service = WinrmServer::start(&["--account", &account, "--https", PEM]);
+    let url = service.url().replace("http:", "https:");
+    let options = ["--trust-roots", PEM];
+    let run = our_client(&url, &options, &["identify"]);
+    assert_eq!(run.line(0)["vendor"], "pyspnego");
+    // It proves the listener, and not the service inside.
+    assert_eq!(run.line(0)["proof"], "none");
 }
 
 #[test]

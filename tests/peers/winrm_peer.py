@@ -218,6 +218,10 @@ def serve(options):
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if options.https:
+        outer = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        outer.load_cert_chain(options.https)
+        server.socket = outer.wrap_socket(server.socket, server_side=True)
     say(listening=server.server_address[1])
     server.serve_forever()
 
@@ -236,6 +240,7 @@ def main():
     client.add_argument("action", choices=["identify", "run"])
     client.add_argument("names", nargs="*", help="of the commands to run; the last one's end is told")
     server.add_argument("--account", required=True, metavar="DOMAIN\\USER:PASSWORD")
+    server.add_argument("--https", metavar="PEM", help="HTTPS with this certificate and key")
     server.add_argument("--tls", choices=["1.2", "1.3"])
     server.add_argument("--tickets", type=int, default=2, help="of TLS 1.3")
     server.add_argument("--part", type=int, default=16384, help="the longest part of an answer")
