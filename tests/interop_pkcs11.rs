@@ -110,6 +110,33 @@ fn logs_on_and_delegates_by_each_kind_of_key() {
     );
 }
 
+/// As in a session of Remote Desktop whose client lends its reader.
+#[test]
+fn a_server_that_has_the_card_logs_on_by_what_it_was_delegated() {
+    if !(peer::available(Peer::SoftHsm) && peer::available(Peer::MitKdc)) {
+        return;
+    }
+    let test = "a_server_that_has_the_card_logs_on_by_what_it_was_delegated";
+    Cards::with(test, &["card=rsa,p256"], |_| {
+        let kdc = MitKdc::start_with(&["--pkinit", "kdc"]);
+        for label in ["rsa", "p256"] {
+            let card = open(&by_label(label)).unwrap();
+            let outcome = logon(&kdc, &card, None).run();
+            let complete = outcome.assert_kerberos(MitKdc::REALM, "pkuser@TEST.EXAMPLE");
+            let TsCredentials::SmartCard(delegated) = &complete.credentials else {
+                panic!("{}", complete.credentials.kind());
+            };
+            // The client lets go of it.
+            drop(card);
+            let container = delegated.csp_data.container_name.as_deref().unwrap();
+            let module = Module::load(Cards::MODULE).unwrap();
+            let card = Card::open(&module, &by_label(container), &delegated.pin).unwrap();
+            let outcome = logon(&kdc, &Arc::new(card), None).run();
+            outcome.assert_kerberos(MitKdc::REALM, "pkuser@TEST.EXAMPLE");
+        }
+    });
+}
+
 #[test]
 fn the_choice_leads_to_one_certificate_or_says_what_there_is() {
     if !peer::available(Peer::SoftHsm) {
