@@ -9,13 +9,12 @@
 #![expect(clippy::print_stderr, reason = "a program talks to its user")]
 
 use std::error::Error;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{env, fs};
 
 use clap::Parser;
-use credssp::Secret;
 use credssp::stream::files;
 use credssp::tls::server_public_key;
 use credssp::ts_request::ServerPublicKey;
@@ -30,6 +29,9 @@ mod input;
 mod kerberos_types;
 mod names;
 mod ntlm_layout;
+#[expect(dead_code, reason = "there need not be one here")]
+#[path = "../shared/password.rs"]
+mod password;
 #[path = "../shared/shown.rs"]
 mod shown;
 mod token;
@@ -41,6 +43,7 @@ mod x224;
 
 use exchange::{Check, Knowledge};
 use input::{Sender, Token};
+use password::PasswordOptions;
 use token::View;
 use tree::{At, Node};
 use usage::USAGE;
@@ -76,17 +79,9 @@ struct Options {
     /// Show passwords, PINs and keys
     #[arg(long)]
     show_secrets: bool,
-    /// The password by which an exchange by NTLM is opened
-    #[arg(
-        long,
-        conflicts_with = "password_file",
-        allow_hyphen_values = true,
-        value_name = "PASSWORD"
-    )]
-    password: Option<String>,
-    /// A file with the password; one newline at its end is dropped [default: the variable CREDSSP_PASSWORD]
-    #[arg(long, value_name = "FILE")]
-    password_file: Option<PathBuf>,
+    // By which an exchange by NTLM is opened.
+    #[command(flatten)]
+    password: PasswordOptions,
     /// The service's keys, by which an exchange by Kerberos is opened
     #[arg(long, value_name = "FILE")]
     keytab: Option<PathBuf>,
@@ -149,33 +144,13 @@ fn read(options: &Options) -> Result<(Vec<Token>, Knowledge), Box<dyn Error>> {
         Some(path) => Some(key_of_certificate(path)?),
         None => options.public_key.clone(),
     };
-    let password = password(options)?;
+    let password = options.password.read()?;
     let knowledge = Knowledge {
         password,
         keytab,
         public_key,
     };
     Ok((tokens, knowledge))
-}
-
-/// The password, from the first source that there is. No error repeats it.
-fn password(options: &Options) -> Result<Option<Secret<str>>, Box<dyn Error>> {
-    if let Some(password) = &options.password {
-        return Ok(Some(password.as_str().into()));
-    }
-    if let Some(path) = &options.password_file {
-        let file = fs::read_to_string(path);
-        let text = file.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        let text = Secret::from(text);
-        let line = text.expose();
-        let line = line.strip_suffix('\n').unwrap_or(line);
-        return Ok(Some(line.strip_suffix('\r').unwrap_or(line).into()));
-    }
-    match env::var("CREDSSP_PASSWORD") {
-        Ok(password) => Ok(Some(password.into())),
-        Err(env::VarError::NotUnicode(_)) => Err("CREDSSP_PASSWORD is not UTF-8".into()),
-        Err(env::VarError::NotPresent) => Ok(None),
-    }
 }
 
 fn key_of_certificate(path: &Path) -> Result<ServerPublicKey, Box<dyn Error>> {
