@@ -9,17 +9,16 @@
 #![expect(clippy::print_stderr, reason = "a program talks to its user")]
 
 use std::error::Error;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{env, fs, io};
+use std::{env, io};
 
 use clap::Parser;
 use credssp::policy::SpnPattern;
 use credssp::rdp::ResponseFlags;
 use credssp::rdp::server::NegotiationConfig;
-use credssp::tls::{Acceptor, Connector, Identity, TlsVersions, Trust};
+use credssp::tls::{Acceptor, Connector, TlsVersions, Trust};
 use credssp::{
     AccountName, ClientConfig, Credentials, DelegationPolicy, Secret, ServerConfig,
     ServicePrincipalName,
@@ -49,6 +48,7 @@ mod splice;
 #[path = "shared/usage.rs"]
 mod usage;
 
+use certificate::CertificateOptions;
 use command_line::{Protocol, TRANSPORT, print_json};
 use directory::Directory;
 use kerberos::KdcOptions;
@@ -89,12 +89,8 @@ struct Options {
     /// Refuse an account, once it has proved itself, with an NTSTATUS, e.g. C0000072 for one that is disabled
     #[arg(long, value_name = r"[DOMAIN\]USER=NTSTATUS")]
     account_status: Vec<String>,
-    /// The certificate to show to clients, then those above it, in PEM [default: self-signed, made in memory]
-    #[arg(long, value_name = "FILE", requires = "key")]
-    cert: Option<PathBuf>,
-    /// The certificate's private key, in PEM
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    key: Option<PathBuf>,
+    #[command(flatten)]
+    certificate: CertificateOptions,
     /// Log on to the target as this account, whoever the client is; without a password, with that of CREDSSP_PASSWORD
     #[arg(
         long,
@@ -169,15 +165,7 @@ fn gateway(options: &Options) -> Result<Gateway, Box<dyn Error>> {
         // Where the client's own credentials are not needed, it may keep them.
         negotiation.flags = ResponseFlags::RESTRICTED_ADMIN;
     }
-    let identity = match (&options.cert, &options.key) {
-        (Some(cert), Some(key)) => {
-            let read = |path: &PathBuf| {
-                fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
-            };
-            Identity::from_pem(&read(cert)?, &read(key)?)?
-        }
-        _ => certificate::self_signed(&["localhost", "127.0.0.1", "::1"])?,
-    };
+    let identity = options.certificate.identity()?;
     let acceptor =
         Acceptor::with_tls_versions(ServerConfig::default(), &identity, TlsVersions::All)?;
 

@@ -6,10 +6,8 @@
 #![expect(clippy::print_stderr, reason = "a program talks to its user")]
 
 use std::error::Error;
-use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -20,7 +18,7 @@ use clap::Parser;
 use credssp::account::AccountRequest;
 use credssp::rdp::server::NegotiationConfig;
 use credssp::rdp::{EarlyUserAuthorization, ResponseFlags};
-use credssp::tls::{Acceptor, Identity};
+use credssp::tls::Acceptor;
 use credssp::{AccountName, ServerConfig, stream};
 use serde_json::{Value, json};
 
@@ -41,6 +39,7 @@ mod service;
 #[path = "shared/usage.rs"]
 mod usage;
 
+use certificate::CertificateOptions;
 use command_line::{Protocol, TRANSPORT, print_json, tls_name};
 use directory::Directory;
 use kerberos::KdcOptions;
@@ -90,12 +89,8 @@ struct Options {
     /// Refuse an account, once it has proved itself, with an NTSTATUS, e.g. C0000072 for one that is disabled
     #[arg(long, value_name = r"[DOMAIN\]USER=NTSTATUS")]
     account_status: Vec<String>,
-    /// The certificate, then those above it, in PEM [default: self-signed, made in memory]
-    #[arg(long, value_name = "FILE", requires = "key")]
-    cert: Option<PathBuf>,
-    /// The certificate's private key, in PEM
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    key: Option<PathBuf>,
+    #[command(flatten)]
+    certificate: CertificateOptions,
     #[command(flatten)]
     service: ServiceKeys,
     #[command(flatten)]
@@ -190,15 +185,7 @@ fn service(options: &Options) -> Result<Service, Box<dyn Error>> {
     (config.own_version, config.min_version) = options
         .protocol
         .versions(config.own_version, config.min_version)?;
-    let identity = match (&options.cert, &options.key) {
-        (Some(cert), Some(key)) => {
-            let read = |path: &PathBuf| {
-                fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
-            };
-            Identity::from_pem(&read(cert)?, &read(key)?)?
-        }
-        _ => certificate::self_signed(&["localhost", "127.0.0.1", "::1"])?,
-    };
+    let identity = options.certificate.identity()?;
     let versions = options.protocol.tls_versions();
     Ok(Service {
         acceptor: Acceptor::with_tls_versions(config, &identity, versions)?.with_timeout(DEADLINE),
