@@ -63,7 +63,7 @@ use usage::USAGE;
   With others, which the client never learns; their password is in a variable:
     CREDSSP_PASSWORD='battery staple' rdp_gateway --listen 127.0.0.1:3389 --target 10.0.0.7:3389 --account 'alice:correct horse' --inject 'CORP\service'
   By Kerberos at the target:
-    rdp_gateway --listen 127.0.0.1:3389 --target host.example.com:3389 --account 'CORP\alice:correct horse' --kdc dc.example.com --realm EXAMPLE.COM
+    rdp_gateway --listen 127.0.0.1:3389 --target host.example.com:3389 --account 'EXAMPLE.COM\alice:correct horse' --kdc dc.example.com
 
 To name a target is to allow that it receives credentials, even where it proves itself by nothing but NTLM.
 RUST_LOG=debug logs each message's size and fields to stderr.

@@ -16,6 +16,7 @@ use crate::loopback::raw::{self, Appending};
 use crate::loopback::{
     ClientStream, PATIENCE, ServerStream, acceptor, connector, everything, localhost, p256,
 };
+use crate::peer::{self, MitKdc, Peer};
 use crate::programs::{ACCOUNT, PASSWORD, Server};
 
 /// A target in this process, for one connection.
@@ -275,4 +276,38 @@ fn injected_credentials_go_to_the_target_and_nowhere_else() {
     for secret in [INJECTED, PASSWORD] {
         assert!(!told.contains(secret), "{told}");
     }
+}
+
+/// With what the client has delegated, of whose account the KDC knows the password too.
+#[test]
+fn the_target_may_be_proved_by_kerberos() {
+    if !peer::available(Peer::MitKdc) {
+        return;
+    }
+    let kdc = MitKdc::start();
+    let (address, keytab) = (kdc.address().to_string(), kdc.path("service.keytab"));
+    let target = Server::start(&["--rdp", "--keytab", keytab.to_str().unwrap()]);
+    let account = format!(r"{}\alice", MitKdc::REALM);
+    let known = format!("{account}:{}", MitKdc::PASSWORD);
+    let spn = "TERMSRV/server.test.example";
+    let options = ["--account", &known, "--kdc", &address, "--spn", spn];
+    let gateway = Server::start_program(
+        "rdp_gateway",
+        &[&["--target", &target.address][..], &options].concat(),
+    );
+    let credentials = Credentials::password(account.parse().unwrap(), MitKdc::PASSWORD);
+    let negotiation = client::NegotiationConfig::default();
+    connector()
+        .connect_rdp(tcp(&gateway), localhost(), credentials, &negotiation)
+        .unwrap();
+    let line = target.line();
+    assert_eq!(
+        (&line["ok"], &line["account"]),
+        (&true.into(), &(&*account).into())
+    );
+    let logon = &gateway.line()["target_logon"];
+    assert_eq!(
+        (&logon["mechanism"], &logon["proof"]),
+        (&"kerberos".into(), &"Kerberos".into())
+    );
 }
