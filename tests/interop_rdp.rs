@@ -5,6 +5,7 @@
 
 mod ours;
 mod peer;
+mod remote_desktop;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -20,6 +21,7 @@ use credssp::{Account, AccountName, Credentials, Error as CredSspError};
 use ours::delegated::{assert_password, password};
 use ours::{OurClient, OurServer, PASSWORD, accept_within_patience, credentials, runtime, target};
 use peer::{Peer, PyspnegoServer};
+use remote_desktop::{offering, protocol_error, supporting};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -33,18 +35,6 @@ const DRIVERS: [Driver; 2] = [Driver::Blocking, Driver::Tokio];
 
 /// What the peer says behind CredSSP, and hears.
 const TALK: [&str; 4] = ["--say", "pong", "--hear", "4"];
-
-fn offering(hybrid_ex: bool) -> client::NegotiationConfig<'static> {
-    let mut config = client::NegotiationConfig::default();
-    config.hybrid_ex = hybrid_ex;
-    config
-}
-
-fn supporting(hybrid_ex: bool) -> server::NegotiationConfig {
-    let mut config = server::NegotiationConfig::default();
-    config.hybrid_ex = hybrid_ex;
-    config
-}
 
 /// The peer's server, for so many connections.
 fn serve(count: usize, options: &[&str]) -> PyspnegoServer {
@@ -84,16 +74,6 @@ fn log_on(
     };
     assert_eq!(&heard, b"pong");
     Ok(selected)
-}
-
-/// What the protocol has against it, and where.
-#[track_caller]
-fn protocol_error<T>(result: Result<T, Error>) -> (CredSspError, Step) {
-    match result.err() {
-        Some(Error::Protocol(error)) => (error.error, error.progress.step),
-        Some(other) => panic!("another error: {other}"),
-        None => panic!("no error"),
-    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod asynchronous;
 mod bad_input;
 mod loopback;
 mod pair;
+mod remote_desktop;
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -22,7 +23,7 @@ use credssp::error::{Error as CredSspError, NegotiationFailure, PeerIncompatible
 use credssp::policy::RestrictedDelegation;
 use credssp::rdp::{
     ConnectionConfirm, ConnectionRequest, EarlyUserAuthorization, NegotiationRequest, Protocol,
-    Protocols, RequestFlags, ResponseFlags, client, server,
+    Protocols, RequestFlags, ResponseFlags, server,
 };
 use credssp::stream::Error;
 use credssp::stream::blocking::{self, Transport};
@@ -34,20 +35,9 @@ use loopback::{
     raw, sockets, spawn,
 };
 use pair::{PASSWORD, alice};
+use remote_desktop::{offering, protocol_error, supporting};
 
 type Accepted = Result<(ServerStream, credssp::server::Complete, server::Accepted), Error>;
-
-fn offering(hybrid_ex: bool) -> client::NegotiationConfig<'static> {
-    let mut config = client::NegotiationConfig::default();
-    config.hybrid_ex = hybrid_ex;
-    config
-}
-
-fn supporting(hybrid_ex: bool) -> server::NegotiationConfig {
-    let mut config = server::NegotiationConfig::default();
-    config.hybrid_ex = hybrid_ex;
-    config
-}
 
 /// Accepts in a thread, and says `result` of the user.
 fn serve(
@@ -56,16 +46,6 @@ fn serve(
 ) -> (TcpStream, JoinHandle<Accepted>) {
     let acceptor = acceptor(&p256());
     spawn(move |tcp| acceptor.accept_rdp(tcp, config, look_up, |_| result))
-}
-
-/// What the protocol has against it, and where.
-#[track_caller]
-fn protocol_error<T>(result: Result<T, Error>) -> (CredSspError, Step) {
-    match result.err() {
-        Some(Error::Protocol(error)) => (error.error, error.progress.step),
-        Some(other) => panic!("another error: {other}"),
-        None => panic!("no error"),
-    }
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::LazyLock;
 use std::thread;
 
-use credssp::rdp::{Protocol, client};
+use credssp::rdp::Protocol;
 use credssp::{AccountName, Credentials};
 
 use crate::connect_pdu;
 use crate::loopback::{connector, localhost};
 use crate::peer::{self, FreerdpShadow, Peer, Xfreerdp};
 use crate::programs::Server;
+use crate::remote_desktop::offering;
 
 const CORP: &str = FreerdpShadow::DOMAIN;
 const ALICE: &str = FreerdpShadow::USER;
@@ -164,12 +165,10 @@ fn each_end_hears_again_what_it_negotiated() {
     let shadow = FreerdpShadow::start();
     let gateway = gateway(&shadow, &[]);
     for hybrid_ex in [false, true] {
-        let mut negotiation = client::NegotiationConfig::default();
-        negotiation.hybrid_ex = hybrid_ex;
         let tcp = TcpStream::connect(address(&gateway)).unwrap();
         let credentials = Credentials::password(AccountName::new(CORP, ALICE), PASSWORD);
         let (mut stream, _, selected) = connector()
-            .connect_rdp(tcp, localhost(), credentials, &negotiation)
+            .connect_rdp(tcp, localhost(), credentials, &offering(hybrid_ex))
             .unwrap();
         let expected = [Protocol::Hybrid, Protocol::HybridEx][usize::from(hybrid_ex)];
         assert_eq!(selected.protocol, expected);

@@ -14,4 +14,6 @@ mod peer;
 #[expect(dead_code, reason = "the tests of the other programs use more of it")]
 #[path = "../examples/programs.rs"]
 mod programs;
+#[path = "../remote_desktop/mod.rs"]
+mod remote_desktop;
 mod session;

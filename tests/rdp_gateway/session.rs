@@ -18,6 +18,7 @@ use crate::loopback::{
 };
 use crate::peer::{self, MitKdc, Peer};
 use crate::programs::{ACCOUNT, PASSWORD, Server};
+use crate::remote_desktop::{offering, supporting};
 
 /// A target in this process, for one connection.
 pub(crate) struct Target {
@@ -33,12 +34,10 @@ impl Target {
         let thread = thread::spawn(move || {
             let (tcp, _) = listener.accept().unwrap();
             tcp.set_nodelay(true).unwrap();
-            let mut config = server::NegotiationConfig::default();
-            config.hybrid_ex = hybrid_ex;
             let (stream, complete, accepted) = acceptor
                 .accept_rdp(
                     tcp,
-                    config,
+                    supporting(hybrid_ex),
                     |_| Ok(Some(Account::password(password))),
                     |_| EarlyUserAuthorization::Success,
                 )
@@ -72,10 +71,13 @@ pub(crate) fn credentials() -> Credentials {
 }
 
 pub(crate) fn connect(gateway: &Server, hybrid_ex: bool) -> (ClientStream, client::Selected) {
-    let mut negotiation = client::NegotiationConfig::default();
-    negotiation.hybrid_ex = hybrid_ex;
     let (stream, _, selected) = connector()
-        .connect_rdp(tcp(gateway), localhost(), credentials(), &negotiation)
+        .connect_rdp(
+            tcp(gateway),
+            localhost(),
+            credentials(),
+            &offering(hybrid_ex),
+        )
         .unwrap();
     stream.sock.set_read_timeout(Some(PATIENCE)).unwrap();
     (stream, selected)
@@ -215,9 +217,7 @@ fn a_session_that_begins_in_the_record_of_the_credentials_loses_nothing() {
 
     let mut sock = tcp(&gateway);
     let (mut out, mut input) = (BytesMut::new(), BytesMut::new());
-    let mut negotiation = client::NegotiationConfig::default();
-    negotiation.hybrid_ex = false;
-    let state = client::start(&negotiation, &mut out).unwrap();
+    let state = client::start(&offering(false), &mut out).unwrap();
     sock.write_all(&out).unwrap();
     input.extend_from_slice(&connect_pdu::read(&mut sock));
     let client::Negotiation::Complete(selected) = state.process(&mut input).unwrap() else {

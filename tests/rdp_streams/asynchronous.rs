@@ -3,6 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use credssp::rdp::client;
 use credssp::tls::{Connector, Trust};
 
 use super::*;
